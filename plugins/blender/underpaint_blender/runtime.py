@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one session of this Blender, and the timer that runs its main-thread work.
+
+Everything bpy happens on the main thread: background threads post to a queue, and one timer function
+empties it. The timer runs only while there is work, since a registered timer can hang Blender's exit.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+import underpaint
+from underpaint.host import Session, Task
+
+from .adapter import BlenderAdapter
+
+INTERVAL_S = 0.03
+
+_session: Session | None = None
+_adapter: BlenderAdapter | None = None
+_questions = 0
+
+
+def adapter() -> BlenderAdapter:
+    """The adapter of the session."""
+    session()
+    assert _adapter is not None
+    return _adapter
+
+
+def session() -> Session:
+    """The session, made at first use."""
+    global _session, _adapter
+    if _session is None:
+        _adapter = BlenderAdapter()
+        _adapter.changed = redraw
+        _session = Session(_adapter, underpaint.connect)
+    return _session
+
+
+def pump() -> int:
+    """Runs what waits for the main thread; for scripts and tests, where timers do not fire."""
+    return adapter().queue.pump()
+
+
+def wait(task: Task, timeout: float | None = None) -> bool:
+    """Runs main-thread work until `task` is final; for scripts without a window."""
+    return adapter().queue.pump_until(lambda: task.done, timeout)
+
+
+def watch() -> None:
+    """Makes sure that the timer runs; it ends by itself when nothing is left to do."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=INTERVAL_S)
+
+
+def _tick() -> float | None:
+    if _session is None:
+        return None
+    idle = not pump() and not _session.tasks and not _questions
+    return None if idle else INTERVAL_S
+
+
+def expect_answer(change: int) -> None:
+    """Counts questions under way, so that the timer stays for their answers."""
+    global _questions
+    _questions += change
+    if change > 0:
+        watch()
+
+
+def redraw() -> None:
+    """Shows news in every panel."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                area.tag_redraw()
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_: object) -> None:
+    if _adapter is not None:
+        _adapter.documents.forget()
+
+
+def register() -> None:
+    """Starts nothing: the daemon is looked for at the first verb."""
+    bpy.app.handlers.load_post.append(_on_load)
+
+
+def unregister() -> None:
+    """Lets the session go; jobs stay in the daemon."""
+    global _session, _adapter
+    bpy.app.handlers.load_post.remove(_on_load)
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if _session is not None:
+        _session.close()
+    _session = _adapter = None

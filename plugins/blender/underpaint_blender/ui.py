@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panel in the Image Editor's sidebar."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from underpaint.host import describe
+
+from . import runtime
+from .operators import refusal
+
+WRAP = 44
+
+
+class ImageEditorPanel(bpy.types.Panel):
+    """Prompt, what to do with it, how far it is, what went wrong."""
+
+    bl_idname = "IMAGE_PT_underpaint"
+    bl_label = "Underpaint"
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Underpaint"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """From top to bottom in the order of use."""
+        settings, layout = context.scene.underpaint, self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if refusal():
+            self._explain(layout.box())
+        layout.prop(settings, "prompt", text="Prompt", placeholder="old brick wall")
+        layout.prop(settings, "negative")
+        row = layout.row(align=True)
+        row.prop(settings, "model")
+        row.operator("underpaint.refresh_models", text="", icon="FILE_REFRESH")
+        row = layout.row(align=True)
+        row.prop(settings, "random_seed", text="Seed", toggle=True, icon="FILE_REFRESH")
+        row.prop(settings, "seed", text="")
+        layout.prop(settings, "steps", text="Steps")
+
+        box = layout.box()
+        size = box.column(align=True)
+        size.prop(settings, "width")
+        size.prop(settings, "height")
+        row = box.row(heading="Seamless", align=True)
+        row.prop(settings, "tile_x", toggle=True)
+        row.prop(settings, "tile_y", toggle=True)
+        box.operator("underpaint.generate_texture", icon="TEXTURE")
+
+        box = layout.box()
+        row = box.row(align=True)
+        row.enabled = not settings.transparent
+        row.prop(settings, "mask")
+        row.operator("underpaint.new_mask", text="", icon="ADD")
+        box.prop(settings, "transparent")
+        box.prop(settings, "strength", slider=True)
+        box.operator("underpaint.fill_mask", icon="BRUSH_DATA")
+        box.operator("underpaint.generate_from_image", icon="IMAGE_DATA")
+        self._progress(layout)
+
+    def _explain(self, box: bpy.types.UILayout) -> None:
+        for line in textwrap.wrap(
+            "Underpaint talks to a daemon on this computer, never to the internet. Blender wants Online "
+            "Access for that too.",
+            WRAP,
+        ):
+            box.label(text=line)
+        box.operator("screen.userpref_show", text="Open Preferences").section = "SYSTEM"
+
+    def _progress(self, layout: bpy.types.UILayout) -> None:
+        adapter = runtime.adapter()
+        if runtime.session().tasks:
+            row = layout.row(align=True)
+            update = adapter.update
+            factor = update.progress.fraction if update else 0.0
+            row.progress(factor=factor, text=describe(update))
+            row.operator("underpaint.cancel", text="", icon="X")
+        for notice in adapter.notices[-2:]:
+            column = layout.column(align=True)
+            column.alert = notice.problem
+            for number, line in enumerate(textwrap.wrap(notice.text, WRAP)):
+                icon = ("ERROR" if notice.problem else "INFO") if number == 0 else "BLANK1"
+                column.label(text=line, icon=icon)
+
+
+def register() -> None:
+    """Adds the panel."""
+    bpy.utils.register_class(ImageEditorPanel)
+
+
+def unregister() -> None:
+    """Takes it away."""
+    bpy.utils.unregister_class(ImageEditorPanel)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""underpaint in GIMP 3.
+
+plugin       the procedures that GIMP knows, and what they do when called
+├── arguments    their arguments, and how these become a request
+├── remembered   the last prompt and settings, kept even when a job was cancelled
+├── dialog       what a person sees before a job
+├── runner       a verb from start to end, with GIMP's progress bar
+│   ├── adapter      the host contract over libgimp
+│   │   ├── documents    images and layers that are found again in another process
+│   │   ├── pictures     reading and writing pixels
+│   │   └── formats      GIMP's precisions as pixel formats
+│   └── guard        cancels the job when GIMP kills us, which is how GIMP cancels a plug-in
+
+GIMP starts a new process at every call. libgimp may be used on its main thread only.
+"""

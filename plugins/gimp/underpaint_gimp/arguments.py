@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The procedures' arguments, and what they mean as settings. 0 and "" mean: the model's default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gimp, GObject
+
+from underpaint.errors import InvalidRequest, Violation
+from underpaint.host import Settings
+
+READWRITE = GObject.ParamFlags.READWRITE
+WORDS, PICTURE, LAYER = "words", "picture", "layer"
+REMEMBERED = (
+    "prompt",
+    "negative-prompt",
+    "model",
+    "seed",
+    "steps",
+    "guidance-scale",
+    "scheduler",
+    "strength",
+)
+"""Properties that a dialog shows again the next time."""
+
+
+def add_common(procedure: Any, *, strength: float) -> None:
+    """The arguments of every procedure that paints."""
+    text = procedure.add_string_argument
+    text("prompt", "_Prompt", "What to paint", "", READWRITE)
+    text("negative-prompt", "_Avoid", "What to keep out of the picture", "", READWRITE)
+    text("model", "_Model", "A model's name or folder; empty: the daemon's default", "", READWRITE)
+    text("seed", "Se_ed", "A whole number from 0 on; empty: a new one each time", "", READWRITE)
+    procedure.add_int_argument(
+        "steps", "S_teps", "Denoising steps; 0: the model's default", 0, 1000, 0, READWRITE
+    )
+    procedure.add_double_argument(
+        "guidance-scale",
+        "_Guidance",
+        "How closely to follow the prompt; 0: the model's default",
+        *(0.0, 100.0, 0.0, READWRITE),
+    )
+    text("scheduler", "S_cheduler", "A scheduler of the model; empty: its default", "", READWRITE)
+    procedure.add_double_argument(
+        "strength", "St_rength", "How much may change", 0.01, 1.0, strength, READWRITE
+    )
+
+
+def add_source(procedure: Any) -> None:
+    """What *Generate* starts from."""
+    choice = Gimp.Choice.new()
+    choice.add(WORDS, 0, "The words alone", "")
+    choice.add(PICTURE, 1, "The visible picture", "")
+    choice.add(LAYER, 2, "One layer", "")
+    procedure.add_choice_argument("source", "St_art from", "What is painted over", choice, WORDS, READWRITE)
+    procedure.add_layer_argument(
+        "source-layer", "_Layer", "The layer to start from, for the source “layer”", True, READWRITE
+    )
+
+
+def operation_of(config: Any) -> str:
+    """What a model must be able to do for these arguments."""
+    if config.find_property("source") is None:
+        return "inpaint"
+    return "txt2img" if config.get_property("source") == WORDS else "img2img"
+
+
+def seed_of(config: Any) -> int | None:
+    """The seed; None for a new one each time. Raises `InvalidRequest` for what is no seed."""
+    text = text_of(config, "seed").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) < 2**64):
+        problem = Violation("seed", "a whole number from 0 to 18446744073709551615")
+        raise InvalidRequest(
+            f"“{text}” is no seed: give {problem.description}, or nothing for a new one each time.",
+            violations=[problem],
+        )
+    return int(text)
+
+
+def text_of(config: Any, name: str) -> str:
+    """A text argument; GIMP gives None where nothing was said and nothing is remembered."""
+    return config.get_property(name) or ""
+
+
+def settings_of(config: Any) -> Settings:
+    """A procedure's arguments as settings. Raises `InvalidRequest`."""
+    return Settings(
+        model=text_of(config, "model").strip(),
+        negative_prompt=text_of(config, "negative-prompt"),
+        seed=seed_of(config),
+        steps=config.get_property("steps") or None,
+        guidance_scale=config.get_property("guidance-scale") or None,
+        scheduler=text_of(config, "scheduler").strip(),
+        strength=config.get_property("strength"),
+    )

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees before a picture is painted.
+
+The window stays usable while the daemon is looked for. When its button is grey, the line above says why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+
+gi.require_version("Gdk", "3.0")
+gi.require_version("Gtk", "3.0")
+gi.require_version("GimpUi", "3.0")
+from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402 - versions come first
+
+from underpaint.errors import UnderpaintError  # noqa: E402
+from underpaint.host import Session  # noqa: E402
+from underpaint.types import ModelList  # noqa: E402
+
+from . import remembered, widgets  # noqa: E402
+from .adapter import GimpAdapter  # noqa: E402
+from .arguments import LAYER, WORDS, operation_of, seed_of  # noqa: E402
+
+POLL_MS = 400
+"""How often the selection is looked at; GIMP tells plug-ins about no changes."""
+
+
+def ask(procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> bool:
+    """Shows the dialog until it is closed; whether to paint. `config` then holds what was chosen."""
+    GimpUi.init("underpaint")
+    return PaintDialog(procedure, config, session, adapter).run()
+
+
+class PaintDialog:
+    """One call of *Fill Selection* or *Generate*."""
+
+    def __init__(self, procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> None:
+        self._config, self._session, self._adapter = config, session, adapter
+        self._is_fill = config.find_property("source") is None
+        self._models: ModelList | UnderpaintError | None = None
+        self._notes = remembered.last_notes(procedure.get_name())
+        title = "Fill Selection" if self._is_fill else "Generate"
+        self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
+        self._window.set_ok_label("_Fill" if self._is_fill else "_Generate")
+        self._window.set_default_size(440, -1)
+        self._window.get_content_area().pack_start(self._build(), True, True, 0)
+        self._window.connect("key-press-event", self._on_key)
+        config.connect("notify", lambda *_: self._refresh())
+
+    def run(self) -> bool:
+        """Whether the user wants the picture."""
+        self._look()
+        self._refresh()
+        self._prompt.get_child().grab_focus()
+        timer = GLib.timeout_add(POLL_MS, self._refresh)
+        try:
+            return bool(self._window.run())
+        finally:
+            GLib.source_remove(timer)
+            self._window.destroy()
+
+    def _build(self) -> Any:
+        config = self._config
+        form = widgets.Form()
+        self._prompt = widgets.text_area(config, "prompt", "Enter paints; Shift+Enter begins a new line")
+        form.add("_Prompt", self._prompt)
+        if not self._is_fill:
+            form.add("St_art from", widgets.choice(config, "source", widgets.SOURCES))
+            self._layers = widgets.layer_choice(config, self._adapter.image)
+            form.add("_Layer", self._layers)
+        self._strength = widgets.percent(
+            config, "strength", "How much may change: 100 % ignores what is there"
+        )
+        form.add("St_rength", self._strength)
+        more = widgets.Form()
+        self._model = widgets.NameChoice(config, "model", "The daemon's default")
+        more.add("_Model", self._model.widget)
+        more.add("_Avoid", widgets.entry(config, "negative-prompt", "What to keep out of the picture"))
+        more.add("Se_ed", widgets.seed(config, "seed"))
+        more.add("S_teps", widgets.spin(config, "steps", 1, 0, "0: the model's default"))
+        more.add("_Guidance", widgets.spin(config, "guidance-scale", 0.5, 1, "0: the model's default"))
+        self._scheduler = widgets.NameChoice(config, "scheduler", "The model's default")
+        more.add("S_cheduler", self._scheduler.widget)
+        self._status = widgets.Status(self._look)
+        box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
+        box.pack_start(form.widget, True, True, 0)
+        box.pack_start(widgets.expander("M_ore", more.widget), False, False, 0)
+        box.pack_start(self._status.widget, False, False, 0)
+        box.show_all()
+        return box
+
+    def _look(self) -> None:
+        self._models = None
+        self._session.models(self._on_models)
+
+    def _on_models(self, models: ModelList | UnderpaintError) -> None:
+        self._models = models
+        self._refresh()
+
+    def _refresh(self) -> bool:
+        """Brings everything in line with the configuration, the selection and the daemon."""
+        if not self._is_fill:
+            source = self._config.get_property("source")
+            self._layers.set_sensitive(source == LAYER)
+            self._strength.set_sensitive(source != WORDS)
+        if isinstance(self._models, ModelList):
+            self._show_models(self._models)
+        problem = self._problem()
+        self._status.show(problem or self._state(), problem=bool(problem), busy=self._models is None)
+        self._status.offer_retry(isinstance(self._models, UnderpaintError))
+        self._window.set_response_sensitive(Gtk.ResponseType.OK, not problem)
+        return bool(GLib.SOURCE_CONTINUE)
+
+    def _show_models(self, models: ModelList) -> None:
+        operation = operation_of(self._config)
+        fitting = [model for model in models.models if operation in model.operations and not model.problem]
+        self._model.offer({model.name: model.title or model.name for model in fitting})
+        model = models.get(self._config.get_property("model") or self._default(models))
+        self._scheduler.offer({name: name for name in model.schedulers} if model else {})
+
+    def _default(self, models: ModelList) -> str:
+        return models.default_inpaint_model if self._is_fill else models.default_model
+
+    def _problem(self) -> str:
+        """Why there can be no picture now; empty if there can."""
+        try:
+            canvas = self._adapter.canvas()
+            if self._is_fill and self._adapter.selection_bounds(canvas.document_id) is None:
+                return "Nothing is selected: select the part of the picture to fill."
+            seed_of(self._config)
+        except UnderpaintError as refused:
+            return refused.message
+        if isinstance(self._models, UnderpaintError):
+            return self._models.message
+        if isinstance(self._models, ModelList):
+            operation = operation_of(self._config)
+            if not any(operation in model.operations for model in self._models.models):
+                return "No installed model can do this: `underpaint models list` shows what there is."
+        return ""
+
+    def _state(self) -> str:
+        if not isinstance(self._models, ModelList):
+            return "Looking for the underpaint daemon…"
+        name = self._config.get_property("model") or self._default(self._models)
+        model = self._models.get(name)
+        title = (model.title if model else "") or name
+        return f"Ready: {title}." + (f" Last time: {self._notes}" if self._notes else "")
+
+    def _on_key(self, window: Any, event: Any) -> bool:
+        if event.keyval not in (Gdk.KEY_Return, Gdk.KEY_KP_Enter):
+            return False
+        control = bool(event.state & Gdk.ModifierType.CONTROL_MASK)
+        shift = bool(event.state & Gdk.ModifierType.SHIFT_MASK)
+        if control or (not shift and isinstance(window.get_focus(), Gtk.TextView)):
+            if not self._problem():
+                window.response(Gtk.ResponseType.OK)
+            return True
+        return False

@@ -1,0 +1,145 @@
+"""The pipelines that paint for evaluation and contact sheets, several batches at a time."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+)
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import control
+from .export import BEST, FILL_GUIDANCE, parts, scheduler
+from .latents import wrap
+from .render import Picture
+
+BATCH = 6
+
+
+class Studio:
+    """Stock pipelines on the current best checkpoints, in bfloat16, 256 × 256, ten steps.
+
+    Batches run side by side in threads with one core each, which wastes far less than
+    several cores in each operation.
+    """
+
+    def __init__(self, *, seamless: bool = False) -> None:
+        pipeline, nine = parts()
+        pipeline.to(torch.bfloat16)
+        if seamless:
+            wrap(pipeline.unet)
+            wrap(pipeline.vae)
+        self.vae: AutoencoderTiny = pipeline.vae
+        self._tokenizer = pipeline.tokenizer
+        self._common: dict[str, Any] = {
+            "vae": pipeline.vae, "text_encoder": pipeline.text_encoder,
+            "safety_checker": None, "feature_extractor": None,
+            "requires_safety_checker": False,
+        }  # fmt: skip
+        self._four, self._nine = pipeline.unet, nine.to(torch.bfloat16)
+        self._controls: dict[str, Any] = {}
+
+    def _pipeline(self, kind: Callable[..., Any], sampler: str, **own: Any) -> Any:
+        # schedulers and tokenizers (their padding) keep state, so every batch has its own
+        mine = {"scheduler": scheduler(sampler), "tokenizer": copy.deepcopy(self._tokenizer)}
+        made = kind(**mine, **self._common, **own)
+        made.set_progress_bar_config(disable=True)
+        return made
+
+    def make(
+        self, words: Sequence[str], seeds: Sequence[int], *, guidance: float | None = None,
+        sampler: str = "", steps: int = 10,
+    ) -> list[Picture]:  # fmt: skip
+        """A picture for each prompt."""
+
+        def batch(part: slice) -> NDArray[np.float32]:
+            pipeline = self._pipeline(StableDiffusionPipeline, _or(sampler), unet=self._four)
+            return _images(pipeline(
+                list(words[part]), height=256, width=256, num_inference_steps=steps,
+                guidance_scale=_guidance(guidance), generator=_generators(seeds[part]),
+                output_type="np",
+            ))  # fmt: skip
+
+        return _bytes(_side_by_side(batch, len(words)))
+
+    def mend(
+        self, words: Sequence[str], pictures: Sequence[Picture], mask: NDArray[np.bool_], *,
+        guidance: float = FILL_GUIDANCE, sampler: str = "", seed: int = 0,
+    ) -> list[Picture]:  # fmt: skip
+        """Each picture with the hole filled; outside the hole the original is kept."""
+
+        def batch(part: slice) -> NDArray[np.float32]:
+            pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
+            images = [Image.fromarray(picture) for picture in pictures[part]]
+            seeds = range(seed + part.start, seed + part.start + len(images))
+            return _images(pipeline(
+                list(words[part]), image=images, height=256, width=256, num_inference_steps=10,
+                mask_image=[Image.fromarray((mask * 255).astype(np.uint8))] * len(images),
+                guidance_scale=guidance, strength=1.0, generator=_generators(seeds), output_type="np",
+            ))  # fmt: skip
+
+        made = _bytes(_side_by_side(batch, len(words)))
+        return [
+            np.where(mask[..., None], new, old).astype(np.uint8)
+            for new, old in zip(made, pictures, strict=True)
+        ]
+
+    def follow(
+        self, kind: str, words: Sequence[str], drawn: Sequence[Picture], seeds: Sequence[int], *,
+        guidance: float | None = None, scale: float = 1.0,
+    ) -> list[Picture]:  # fmt: skip
+        """A picture for each drawing ``[256, 256, 3]`` of a kind (lines or height)."""
+        if kind not in self._controls:
+            self._controls[kind] = control.trained(kind).to(torch.bfloat16)
+
+        def batch(part: slice) -> NDArray[np.float32]:
+            pipeline = self._pipeline(
+                StableDiffusionControlNetPipeline, BEST["default_scheduler"], unet=self._four,
+                controlnet=self._controls[kind],
+            )  # fmt: skip
+            return _images(pipeline(
+                list(words[part]), image=[Image.fromarray(d) for d in drawn[part]],
+                num_inference_steps=10, guidance_scale=_guidance(guidance), height=256, width=256,
+                controlnet_conditioning_scale=scale, generator=_generators(seeds[part]),
+                output_type="np",
+            ))  # fmt: skip
+
+        return _bytes(_side_by_side(batch, len(words)))
+
+
+def _or(sampler: str) -> str:
+    return sampler or str(BEST["default_scheduler"])
+
+
+def _guidance(wish: float | None) -> float:
+    return float(BEST["default_guidance"]) if wish is None else wish
+
+
+def _generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def _images(output: Any) -> NDArray[np.float32]:
+    return np.asarray(output.images, np.float32)
+
+
+def _side_by_side(batch: Callable[[slice], NDArray[np.float32]], count: int) -> list[NDArray[np.float32]]:
+    parts = [slice(start, min(count, start + BATCH)) for start in range(0, count, BATCH)]
+    setup: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), **setup) as crew:
+        return list(crew.map(batch, parts))
+
+
+def _bytes(batches: Sequence[NDArray[np.float32]]) -> list[Picture]:
+    return [np.asarray((picture * 255).round(), np.uint8) for made in batches for picture in made]

@@ -1,0 +1,155 @@
+"""One model's folder, looked at without loading it: what it is, or why it cannot be used. Blocking."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from underpaint.errors import ModelUnusable
+from underpaint.hookspecs import FamilyDescriptor, ModelTraits
+
+log = structlog.get_logger(__name__)
+
+INDEX = "model_index.json"
+DETAILS = "underpaint.json"
+SHARED = "_shared_from"
+MAX_JSON = 1 << 20
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model's folder. `traits` and `family` are None where `problem` says why."""
+
+    name: str
+    folder: Path
+    family: FamilyDescriptor | None = None
+    traits: ModelTraits | None = None
+    size_bytes: int = 0
+    problem: str = ""
+
+
+def fingerprint(folder: Path) -> tuple[object, ...]:
+    """Changes when the folder's files do; cheap enough to ask at every listing."""
+    marks: list[object] = []
+    for path in (folder / INDEX, folder / DETAILS, folder):
+        marks.append(_mtime(path))
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir():
+            marks.append((entry.name, _mtime(Path(entry.path)), _mtime(Path(entry.path) / "config.json")))
+    shared = _quietly(folder / INDEX).get(SHARED)
+    if shared and isinstance(shared, str):
+        sibling = Path(os.path.normpath(folder / shared))
+        marks.append(_mtime(sibling / INDEX))
+        if sibling.is_dir():
+            marks += [_mtime(Path(entry.path)) for entry in os.scandir(sibling) if entry.is_dir()]
+    return tuple(marks)
+
+
+def look(name: str, folder: Path, root: Path, families: Sequence[FamilyDescriptor]) -> FoundModel:
+    """Looks at a folder below `root`; never raises for what is wrong with the model itself."""
+    try:
+        index = _read(folder / INDEX)
+        _check_shared(folder, root, _shared(index))
+        for family in families:
+            traits = _recognise(family, folder, index)
+            if traits is not None:
+                _check_components(traits.components, root)
+                return FoundModel(name, folder, family, traits, _weights(traits.components))
+    except ModelUnusable as error:
+        return FoundModel(name, folder, problem=error.message)
+    except OSError as error:
+        return FoundModel(name, folder, problem=f"{error.filename or folder}: {error.strerror}")
+    kind = index.get("_class_name", "nothing")
+    known = ", ".join(family.title for family in families) or "none; is underpaint[engine] installed?"
+    return FoundModel(name, folder, problem=f"no engine knows {kind!r} models; known are: {known}")
+
+
+def _recognise(family: FamilyDescriptor, folder: Path, index: Mapping[str, Any]) -> ModelTraits | None:
+    try:
+        return family.recognise(folder, index)
+    except (ModelUnusable, OSError):
+        raise
+    except Exception as error:
+        # A plug-in's reader stumbled over this model: the others are still listed.
+        log.exception("family cannot read a model", family=family.name, folder=str(folder))
+        raise ModelUnusable(f"the family {family.name} cannot read {folder}: {error!r}") from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if path.stat().st_size > MAX_JSON:
+        raise ModelUnusable(f"{path} is larger than a model index can be")
+    try:
+        index = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelUnusable(f"{path} is not valid JSON ({error}): download the model again") from error
+    if not isinstance(index, dict):
+        raise ModelUnusable(f"{path} does not hold an object: download the model again")
+    return index
+
+
+def _quietly(path: Path) -> Mapping[str, Any]:
+    try:
+        return _read(path)
+    except (OSError, ModelUnusable):
+        return {}
+
+
+def _shared(index: Mapping[str, Any]) -> str:
+    shared = index.get(SHARED, "")
+    if not isinstance(shared, str):
+        raise ModelUnusable(f"{SHARED} in {INDEX} must be a relative path, is {shared!r}")
+    return shared
+
+
+def _check_shared(folder: Path, root: Path, shared: str) -> None:
+    if not shared:
+        return
+    sibling = Path(os.path.normpath(folder / shared))
+    if Path(shared).is_absolute() or not _inside(sibling, root):
+        raise ModelUnusable(f"{SHARED} names {shared!r}, outside of {root}: put both models into one root")
+    if not (sibling / INDEX).is_file():
+        raise ModelUnusable(f"{SHARED} names {shared!r}, but {sibling} holds no {INDEX}")
+
+
+def _check_components(components: Mapping[str, Path], root: Path) -> None:
+    for name, path in components.items():
+        if not _inside(Path(os.path.normpath(path)), root):
+            raise ModelUnusable(f"its {name} lies at {path}, outside of {root}")
+        if not path.is_dir():
+            raise ModelUnusable(f"its folder {name} is missing ({path}): download the model again")
+        files = [entry.name for entry in os.scandir(path)]
+        pickles = sorted(file for file in files if file.endswith(PICKLES))
+        if pickles and not any(file.endswith(".safetensors") for file in files):
+            raise ModelUnusable(
+                f"its {name} comes as a pickle ({pickles[0]}), and loading a pickle runs whatever code it "
+                "holds. Get the model's safetensors files; or convert it on a machine you can lose: "
+                "from_pretrained(FOLDER).save_pretrained(NEW_FOLDER, safe_serialization=True) with diffusers"
+            )
+
+
+def _inside(path: Path, root: Path) -> bool:
+    # By name first: what a user links into a root is meant to be there.
+    return path.is_relative_to(os.path.normpath(root)) or path.resolve().is_relative_to(root.resolve())
+
+
+def _weights(components: Mapping[str, Path]) -> int:
+    return sum(
+        entry.stat().st_size
+        for folder in set(components.values())
+        for entry in os.scandir(folder)
+        if entry.name.endswith(".safetensors")
+    )
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

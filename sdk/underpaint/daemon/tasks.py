@@ -1,0 +1,43 @@
+"""Background tasks that cannot get lost: each is held until it ends, and a fault is logged, never silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class TaskSet:
+    """Tasks of one owner. Use from the event loop's thread only."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Starts a task."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def cancel(self) -> None:
+        """Cancels what runs and waits for it."""
+        running = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Waits for what runs, at most so long."""
+        running = [task for task in self._tasks if task is not asyncio.current_task()]
+        if running:
+            await asyncio.wait(running, timeout=timeout_s)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("background task failed", task=task.get_name(), exc_info=fault)

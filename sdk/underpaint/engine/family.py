@@ -1,0 +1,118 @@
+"""What a model family implements: prepare → step → finish.
+
+The worker's loop knows jobs, priorities and cancellation; a family knows models. The loop calls `step` with
+all tasks of one bucket and looks for cancellations in between, so one step is at most one forward pass of
+one network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.engine.pixels import Raster
+from underpaint.engine.residency import Shelf
+from underpaint.types import PixelFormat, PlannedStage, Preview
+from underpaint.v1 import job_service_pb2
+from underpaint.worker_v1 import worker_service_pb2
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A job as a family gets it."""
+
+    job: str
+    spec: job_service_pb2.JobSpec
+    inputs: Mapping[str, Raster]
+    """Mapped pixels by the name under which the specification refers to them."""
+    postprocessors: tuple[worker_service_pb2.PluginFunction, ...] = ()
+    """To run on the finished picture; `plan_image` and `finish_picture` see to it."""
+    check: Callable[[], None] = lambda: None
+    """Raises `JobCancelled` if the job was cancelled. Any thread."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture, encoded: samples `(height, width, channels)`, first row of its format first."""
+
+    samples: npt.NDArray[np.generic]
+    format: PixelFormat
+    x: int
+    y: int
+
+
+@dataclass(kw_only=True)
+class Task:
+    """One job's way through a family. Families extend it; the loop only reads.
+
+    Stages are worked off in order; the last one is what `Family.finish` does, post-processing for pictures.
+    """
+
+    job: str
+    plan: tuple[PlannedStage, ...]
+    resolved: job_service_pb2.JobSpec
+    """The specification as it is carried out, every default filled in."""
+    notes: list[str] = field(default_factory=list)
+    stage_index: int = 0
+    stage_step: int = 0
+    """Steps of the present stage that are done."""
+    denoiser_calls: int = 0
+
+    @property
+    def ready_to_finish(self) -> bool:
+        """Whether only `Family.finish` is left."""
+        return self.stage_index >= len(self.plan) - 1
+
+    def advance(self) -> None:
+        """Counts one step of the present stage and goes on to the next stage after its last."""
+        self.stage_step += 1
+        if self.stage_step >= self.plan[self.stage_index].steps and not self.ready_to_finish:
+            self.stage_index += 1
+            self.stage_step = 0
+
+
+class Family(Protocol):
+    """One model of a family. The class is named by `FamilyDescriptor.engine`.
+
+    Made with `(source, shelf, device, dtype)`: `device` as torch names it, `dtype` "float32" or "bfloat16".
+    The constructor reads small files only and raises `ModelUnusable` for a model that cannot be run.
+    """
+
+    def __init__(
+        self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str
+    ) -> None: ...
+
+    def prepare(self, assignment: Assignment) -> Task:
+        """Checks a job and plans it, without the model's weights. Any thread; several at once.
+
+        Raises `InvalidRequest` or `OperationUnsupported`.
+        """
+
+    def bucket(self, task: Task) -> Hashable:
+        """Tasks with equal buckets may share their next step. Device thread."""
+
+    def batch_limit(self, task: Task) -> int:
+        """How many tasks of this one's bucket are worth one step together, at least 1. Device thread."""
+
+    def step(self, tasks: Sequence[Task]) -> None:
+        """The next step of tasks that share a bucket: at most one forward pass. Device thread."""
+
+    def preview(self, task: Task) -> Preview | None:
+        """A rough picture of the present latents, if there are any. Device thread."""
+
+    def finish(self, task: Task) -> Sequence[Picture]:
+        """Colour match, compositing, conversion; no network. Any thread."""
+
+    def weights(self) -> Mapping[str, str]:
+        """SHA-256 in hex of the weight files, by path inside the model. Any thread; may take a while."""
+
+    def load(self) -> None:
+        """Brings everything into memory. Device thread."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether everything is in memory. Any thread."""

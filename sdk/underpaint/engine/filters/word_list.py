@@ -1,0 +1,48 @@
+"""Refuses prompts that hold a word of the policy file's list. It knows words, not what is meant by them.
+
+    {"safety_filters": ["word-list"], "word-list": {"words": ["some word", "another"], "message": "…"}}
+
+Words are compared whole, in any case, accents and width aside ("ｗｏｒｄ", "wörd" and "Word" are "word");
+a phrase matches with any spaces and punctuation between its words. `message` is what the user is told.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from underpaint.errors import InvalidRequest
+from underpaint.hookspecs import SafetyFilter, hookimpl
+
+NAME = "word-list"
+MESSAGE = "The prompt holds a word that the policy of this machine does not allow. Use other words."
+
+
+def check_request(request: Mapping[str, object], options: Mapping[str, object]) -> str:
+    """ "" or the message. Looks at the prompt only: a negative prompt says what to leave out.
+
+    Raises `InvalidRequest` for options that hold no words.
+    """
+    words = options.get("words")
+    if not isinstance(words, Sequence) or isinstance(words, str) or not words:
+        raise InvalidRequest(
+            'The safety filter word-list is on and has no words: the policy file must hold {"word-list": '
+            '{"words": ["…"]}}, or not turn it on.'
+        )
+    prompt = f" {plain(str(request.get('prompt', '')))} "
+    found = any(f" {plain(str(word))} " in prompt for word in words if plain(str(word)))
+    return str(options.get("message") or MESSAGE) if found else ""
+
+
+def plain(text: str) -> str:
+    """Lower-case words with single spaces, without accents, punctuation and typographic variants."""
+    taken_apart = unicodedata.normalize("NFKD", text).casefold()
+    letters = "".join(letter for letter in taken_apart if not unicodedata.combining(letter))
+    return " ".join(re.findall(r"\w+", letters))
+
+
+@hookimpl
+def underpaint_safety_filters() -> Sequence[SafetyFilter]:
+    """The filter."""
+    return [SafetyFilter(name=NAME, title="Words that are not allowed", check_request=check_request)]

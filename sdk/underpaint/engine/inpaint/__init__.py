@@ -1,0 +1,10 @@
+"""Inpainting around the model: masks before, scaling on both sides, colour and compositing after."""
+
+from __future__ import annotations
+
+from underpaint.engine.inpaint.color import match_colors
+from underpaint.engine.inpaint.composite import layer, merge
+from underpaint.engine.inpaint.masks import MaskSet, mask_bounds, prepare_masks
+from underpaint.engine.inpaint.scale import resize
+
+__all__ = ["MaskSet", "layer", "mask_bounds", "match_colors", "merge", "prepare_masks", "resize"]

@@ -1,0 +1,65 @@
+"""The ends of a job that need no device: inputs mapped and planned, results written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from underpaint.engine.family import Assignment, Family
+from underpaint.engine.pixels import Raster, write_raw
+from underpaint.engine.preprocessing import Preprocessing
+from underpaint.engine.registry import Families
+from underpaint.engine.running import RunningJob
+from underpaint.engine.screening import screen
+from underpaint.pixels.files import map_readonly
+from underpaint.wire.images import format_of, layout_bytes, layout_for
+from underpaint.worker_v1 import worker_service_pb2
+
+
+def prepare_job(families: Families, job: RunningJob) -> None:
+    """Maps a job's inputs and has its family plan it. Any thread."""
+    request = job.request
+    family: Family
+    if request.spec.WhichOneof("operation") == "preprocess":
+        family = Preprocessing(request.preprocessor)
+    else:
+        family = families.get(request.model)
+    inputs = {}
+    for blob in request.inputs:
+        data = map_readonly(Path(blob.path), layout_bytes(blob.layout))
+        layout = blob.layout
+        inputs[blob.name] = Raster.over(
+            data, format_of(layout), layout.width_px, layout.height_px, layout.stride_bytes
+        )
+    functions = tuple(request.postprocessors)
+    job.task = family.prepare(Assignment(request.job, request.spec, inputs, functions, job.check))
+    job.family = family
+
+
+def finish_job(job: RunningJob) -> worker_service_pb2.Finished:
+    """Makes a job's results and writes them into its output folder. Any thread.
+
+    Raises `StorageFull`, `ContentRefused`, `PluginFailed`.
+    """
+    folder = Path(job.request.output_folder)
+    outputs = []
+    pictures = job.family.finish(job.task)
+    screen(pictures, job.task.resolved, job.request.picture_checks)
+    for index, picture in enumerate(pictures):
+        path = folder / f"result-{index}.raw"
+        job.written.append(path)
+        height, width = picture.samples.shape[:2]
+        outputs.append(
+            worker_service_pb2.Output(
+                file=path.name,
+                layout=layout_for(picture.format, width, height),
+                x_px=picture.x,
+                y_px=picture.y,
+                sha256=write_raw(path, picture.samples),
+            )
+        )
+    return worker_service_pb2.Finished(
+        outputs=outputs,
+        notes=job.task.notes,
+        model_sha256=dict(job.family.weights()),
+        resolved=job.task.resolved,
+    )

@@ -1,0 +1,45 @@
+"""OpenCV's functions on float32 arrays, with float32 arrays for results."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.engine.pixels.color import Floats
+
+_cv: Any = cv2
+
+
+def resized(picture: Floats, width: int, height: int, interpolation: int) -> Floats:
+    """A picture `(rows, columns[, channels])` at another size, with as many axes as before."""
+    scaled = _cv.resize(np.ascontiguousarray(picture), (width, height), interpolation=interpolation)
+    return cast(Floats, scaled.reshape(height, width, *picture.shape[2:]))
+
+
+def distances(inside: npt.NDArray[np.bool_]) -> Floats:
+    """Euclidean distance of each pixel of `inside` to the nearest one outside; 0.0 outside."""
+    return cast(Floats, _cv.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
+def islands(inside: npt.NDArray[np.bool_]) -> tuple[int, npt.NDArray[np.int32]]:
+    """Number of labels and the label of each pixel's island; label 0 is what lies outside."""
+    count, labels = _cv.connectedComponents(inside.astype(np.uint8))
+    return int(count), cast("npt.NDArray[np.int32]", labels)
+
+
+def box_blurred(picture: Floats, side: int) -> Floats:
+    """The mean of `side` x `side` pixels around each."""
+    return cast(Floats, _cv.blur(picture, (side, side), borderType=cv2.BORDER_REPLICATE))
+
+
+def to_lab(rgb: Floats) -> Floats:
+    """sRGB as CIE Lab."""
+    return cast(Floats, _cv.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2Lab))
+
+
+def from_lab(lab: Floats) -> Floats:
+    """CIE Lab as sRGB."""
+    return cast(Floats, _cv.cvtColor(np.ascontiguousarray(lab, np.float32), cv2.COLOR_Lab2RGB))

@@ -1,0 +1,150 @@
+"""Schedulers by our names, each job with an instance of its own, made from the model's configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from underpaint.engine.families.sd15_plugin import SCHEDULERS
+from underpaint.errors import InvalidRequest, Violation
+
+
+@dataclass(frozen=True)
+class _Kind:
+    module: str
+    name: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KINDS = {
+    "ddim": _Kind("scheduling_ddim", "DDIMScheduler"),
+    "euler": _Kind("scheduling_euler_discrete", "EulerDiscreteScheduler"),
+    "euler-a": _Kind("scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler"),
+    "dpmpp-2m": _Kind("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler"),
+    "dpmpp-2m-karras": _Kind(
+        "scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", {"use_karras_sigmas": True}
+    ),
+    "unipc": _Kind("scheduling_unipc_multistep", "UniPCMultistepScheduler"),
+    "heun": _Kind("scheduling_heun_discrete", "HeunDiscreteScheduler"),
+    "lcm": _Kind("scheduling_lcm", "LCMScheduler"),
+    # The multistep SDE solver: its noise comes from the job's own generator, so a seed repeats.
+    "dpmpp-sde-karras": _Kind(
+        "scheduling_dpmsolver_multistep",
+        "DPMSolverMultistepScheduler",
+        {"use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"},
+    ),
+}
+assert tuple(_KINDS) == SCHEDULERS
+
+
+def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+    """A fresh diffusers scheduler for a model's `scheduler_config.json`. Raises `InvalidRequest`."""
+    kind = _KINDS.get(name)
+    if kind is None:
+        known = ", ".join(_KINDS)
+        fault = Violation("spec.scheduler", f"{name!r} is unknown; choose one of {known}")
+        raise InvalidRequest(f"No scheduler is called {name!r}. Choose one of {known}.", violations=[fault])
+    module = import_module(f"diffusers.schedulers.{kind.module}")
+    return getattr(module, kind.name).from_config(dict(config), **kind.overrides)
+
+
+class Sampler:
+    """One job's way through its timesteps, on the CPU, in float32.
+
+    `strength` below 1.0, or an explicit `image_start`, begins in the middle, as img2img and inpainting do.
+    Not thread-safe; each job has its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        steps: int,
+        generator: torch.Generator,
+        strength: float | None = None,
+    ) -> None:
+        self._scheduler = make_scheduler(name, config)
+        _set_steps(self._scheduler, name, steps)
+        self.timesteps: torch.Tensor = self._scheduler.timesteps
+        if strength is not None:
+            start = max(steps - min(int(steps * strength), steps), 0) * self._scheduler.order
+            # At least one step: a faint strength is still a wish for some change.
+            start = min(start, len(self.timesteps) - 1)
+            self.timesteps = self.timesteps[start:]
+            if hasattr(self._scheduler, "set_begin_index"):
+                self._scheduler.set_begin_index(start)
+        accepted = inspect.signature(self._scheduler.step).parameters
+        self._extra = {"generator": generator} if "generator" in accepted else {}
+        self.done = 0
+        self.predicted: torch.Tensor | None = None
+        """The last step's guess at the finished latents, for previews."""
+
+    def __len__(self) -> int:
+        return len(self.timesteps)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step is done."""
+        return self.done >= len(self.timesteps)
+
+    @property
+    def timestep(self) -> torch.Tensor:
+        """The timestep of the next step, a scalar."""
+        return self.timesteps[self.done]
+
+    @property
+    def initial_sigma(self) -> float:
+        """What pure noise is multiplied by at the start."""
+        return float(self._scheduler.init_noise_sigma)
+
+    def scale(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents as the denoiser expects them in the next step."""
+        scaled: torch.Tensor = self._scheduler.scale_model_input(latents, self.timestep)
+        return scaled
+
+    def step(self, output: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        """One step: the denoiser's output and the latents before it give the latents after it."""
+        result = self._scheduler.step(output, self.timestep, latents, **self._extra, return_dict=True)
+        self.done += 1
+        self.predicted = getattr(result, "pred_original_sample", None)
+        if self.predicted is None and getattr(self._scheduler, "model_outputs", None):
+            self.predicted = self._scheduler.model_outputs[-1]
+        previous: torch.Tensor = result.prev_sample
+        return previous
+
+    def noised(self, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Clean latents with as much noise as the next step expects; unchanged after the last one.
+
+        Schedulers with a begin index look at where they stand and ignore the timestep that they are given:
+        call this for the present position only.
+        """
+        if self.finished:
+            return clean
+        noised: torch.Tensor = self._scheduler.add_noise(clean, noise, self.timestep.reshape(1))
+        return noised
+
+
+def _set_steps(scheduler: Any, name: str, steps: int) -> None:
+    problem = ""
+    try:
+        scheduler.set_timesteps(steps, device="cpu")
+    except ValueError as error:
+        # LCM, for one, has no more steps than it was distilled for.
+        problem = str(error)
+    else:
+        trained = int(scheduler.config.num_train_timesteps)
+        if float(scheduler.timesteps.max()) >= trained:
+            # An offset pushes the first of very many steps past the end of the noise schedule.
+            problem = f"the model was trained with {trained} noise levels."
+    if problem:
+        fault = Violation("spec.steps", f"{steps} steps do not go with the scheduler {name!r}: {problem}")
+        raise InvalidRequest(
+            f"The scheduler {name!r} cannot take {steps} steps with this model: {problem} "
+            "Ask for fewer steps or choose another scheduler.",
+            violations=[fault],
+        )

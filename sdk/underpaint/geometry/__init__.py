@@ -1,0 +1,20 @@
+"""Pure geometry: which part of the canvas to look at, how masks grow, at what size to compute.
+
+Functions of rectangles and numbers only: nothing here costs more on a larger canvas.
+"""
+
+from __future__ import annotations
+
+from underpaint.geometry.context import fill_window
+from underpaint.geometry.masks import MaskPlan, mask_plan
+from underpaint.geometry.sizes import SECOND_PASS_STRENGTH, Size, SizePlan, size_plan
+
+__all__ = [
+    "SECOND_PASS_STRENGTH",
+    "MaskPlan",
+    "Size",
+    "SizePlan",
+    "fill_window",
+    "mask_plan",
+    "size_plan",
+]

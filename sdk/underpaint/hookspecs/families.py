@@ -1,0 +1,44 @@
+"""Model families, described without their libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTraits:
+    """What a family knows about a model without loading it. Sizes in pixels."""
+
+    operations: tuple[str, ...]
+    components: Mapping[str, Path]
+    """Folder of each component, by name: "unet", "vae", "text_encoder", "tokenizer", "scheduler"."""
+    title: str = ""
+    native_size: int = 512
+    size_multiple: int = 8
+    min_size: int = 64
+    max_size: int = 2048
+    default_steps: int = 20
+    default_guidance_scale: float = 7.5
+    default_scheduler: str = ""
+    native_inpainting: bool = False
+    license: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyDescriptor:
+    """A model family, described without importing torch: the daemon holds it too.
+
+    `recognise(folder, model_index)` gets a model's folder and its parsed `model_index.json` and returns
+    None for a model of another family; it raises `ModelUnusable` for a broken one of its own. It runs in
+    the daemon, reads small files only, and may be called from any thread.
+    `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).
+    """
+
+    name: str
+    title: str
+    engine: str
+    schedulers: tuple[str, ...]
+    recognise: Callable[[Path, Mapping[str, Any]], ModelTraits | None]

@@ -1,0 +1,36 @@
+"""The host side: the contract that an adapter implements, and the verbs written over it."""
+
+from underpaint.host.adapter import (
+    Canvas,
+    Capability,
+    HostAdapter,
+    Layer,
+    Notice,
+    Result,
+    ResultKind,
+)
+from underpaint.host.mainthread import HoldMeter, MainThreadQueue
+from underpaint.host.protocol import ClientProtocol, JobHandle
+from underpaint.host.session import Session
+from underpaint.host.settings import Settings
+from underpaint.host.task import Task, TaskState
+from underpaint.host.words import describe
+
+__all__ = [
+    "Canvas",
+    "Capability",
+    "ClientProtocol",
+    "HoldMeter",
+    "HostAdapter",
+    "JobHandle",
+    "Layer",
+    "MainThreadQueue",
+    "Notice",
+    "Result",
+    "ResultKind",
+    "Session",
+    "Settings",
+    "Task",
+    "TaskState",
+    "describe",
+]

@@ -1,0 +1,204 @@
+"""The verbs, written once for all hosts.
+
+A verb is called on the host's main thread and returns a `Task` at once. A background thread talks to the
+daemon; pixels are read, and results written, on the main thread through `HostAdapter.run_on_main`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from underpaint.errors import InternalError, JobCancelled, PlaceGone, UnderpaintError
+from underpaint.host import snapshot
+from underpaint.host.adapter import HostAdapter, Notice
+from underpaint.host.connection import Connection
+from underpaint.host.following import Follower
+from underpaint.host.identity import client_id
+from underpaint.host.mainthread import HoldMeter
+from underpaint.host.protocol import ClientProtocol
+from underpaint.host.settings import Settings, title_of
+from underpaint.host.snapshot import Snapshot
+from underpaint.host.task import Task, TaskState
+from underpaint.types import JobState, ModelInfo, ModelList, PixelFormat
+
+OnDone = Callable[[Task], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """One adapter's connection to the daemon, and its tasks.
+
+    `connect` finds or starts the daemon (`underpaint.connect`); it is called in a background thread, at
+    the first verb, and again when the daemon was lost.
+    """
+
+    def __init__(
+        self, adapter: HostAdapter, connect: Callable[[], ClientProtocol], *, client: str | None = None
+    ) -> None:
+        self.adapter = adapter
+        self.meter = HoldMeter()
+        self.client_id = client or client_id(adapter.name)
+        self._connection = Connection(connect)
+        self._follower = Follower(adapter, self._connection, self.meter)
+        self._tasks: list[Task] = []
+
+    # Verbs: call them on the main thread.
+
+    def fill(self, prompt: str, settings: Settings | None = None, *, on_done: OnDone | None = None) -> Task:
+        """Paints the selection anew so that it fits the picture around it."""
+        settings = settings or Settings()
+
+        def read(model: ModelInfo) -> Snapshot:
+            return snapshot.fill(self.adapter, prompt, settings, model, self.client_id)
+
+        return self._start(title_of(prompt, "Fill"), settings, "inpaint", read, on_done)
+
+    def generate(
+        self,
+        prompt: str,
+        settings: Settings | None = None,
+        *,
+        source_layer: str | None = None,
+        from_picture: bool = False,
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """A picture for the canvas: from words, from the layer `source_layer`, or from what is visible."""
+        settings = settings or Settings()
+
+        def read(model: ModelInfo) -> Snapshot:
+            return snapshot.generate(
+                self.adapter,
+                prompt,
+                settings,
+                model,
+                self.client_id,
+                source_layer=source_layer,
+                from_picture=from_picture,
+            )
+
+        operation = "img2img" if source_layer is not None or from_picture else "txt2img"
+        return self._start(title_of(prompt, "Generate"), settings, operation, read, on_done)
+
+    def texture(
+        self,
+        prompt: str,
+        settings: Settings | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        result_format: PixelFormat | None = None,
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """A picture of its own; `settings.tiling` makes it seamless. Needs no open document."""
+        settings = settings or Settings()
+
+        def read(model: ModelInfo) -> Snapshot:
+            return snapshot.texture(
+                self.adapter,
+                prompt,
+                settings,
+                model,
+                self.client_id,
+                width=width,
+                height=height,
+                result_format=result_format or PixelFormat(),
+            )
+
+        return self._start(title_of(prompt, "Texture"), settings, "txt2img", read, on_done)
+
+    def resume(
+        self,
+        document_id: str,
+        *,
+        on_found: Callable[[int | UnderpaintError], None] | None = None,
+        on_done: OnDone | None = None,
+    ) -> None:
+        """Looks for jobs of this document from before a restart; their results are placed as they finish.
+
+        Returns at once. Call it when a document was opened. `on_found` gets the number of these jobs, or why
+        nobody could look, on the main thread; `on_done` runs for each.
+        """
+
+        def look() -> None:
+            found: int | UnderpaintError
+            try:
+                jobs = self._connection.reach().jobs(client_id=self.client_id, document_id=document_id)
+            except UnderpaintError as error:
+                # No daemon, no jobs: nothing to tell anybody who did not ask.
+                jobs, found = (), error
+            else:
+                known = {task.job_name for task in self.tasks}
+                lost = (JobState.FAILED, JobState.CANCELLED)
+                jobs = [job for job in jobs if job.name not in known and job.state not in lost]
+                found = len(jobs)
+            if on_found is not None:
+                self.adapter.run_on_main(partial(on_found, found))
+            for job in jobs:
+                finish = partial(self._follower.finish_known, job.name, job.origin)
+                self._run_thread(Task(job.origin.title, on_done), finish)
+
+        threading.Thread(target=look, name="underpaint-resume", daemon=True).start()
+
+    def models(self, on_models: Callable[[ModelList | UnderpaintError], None]) -> None:
+        """Asks for the models; `on_models` gets them, or the error, on the main thread. Returns at once."""
+
+        def ask() -> None:
+            try:
+                found: ModelList | UnderpaintError = self._connection.list_models(fresh=True)
+            except UnderpaintError as error:
+                found = error
+            self.adapter.run_on_main(partial(on_models, found))
+
+        threading.Thread(target=ask, name="underpaint-models", daemon=True).start()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks that are not final yet, oldest first."""
+        return tuple(task for task in self._tasks if not task.done)
+
+    def close(self) -> None:
+        """Lets go: jobs go on in the daemon and are found again by `resume`. Call it on the main thread."""
+        self._connection.close()
+
+    # Background threads from here on.
+
+    def _start(
+        self,
+        title: str,
+        settings: Settings,
+        operation: str,
+        read: Callable[[ModelInfo], Snapshot],
+        on_done: OnDone | None,
+    ) -> Task:
+        task = Task(title, on_done)
+        self._run_thread(task, partial(self._follower.make, settings.model, operation, read))
+        return task
+
+    def _run_thread(self, task: Task, work: Callable[[Task], TaskState]) -> None:
+        self._tasks = [*self.tasks, task]
+        name = f"underpaint-task-{task.title[:16]}"
+        threading.Thread(target=self._run, args=(task, work), name=name, daemon=True).start()
+
+    def _run(self, task: Task, work: Callable[[Task], TaskState]) -> None:
+        error: UnderpaintError | None = None
+        try:
+            state = work(task)
+        except JobCancelled as cancelled:
+            state, error = TaskState.CANCELLED, cancelled
+        except PlaceGone as gone:
+            state, error = TaskState.KEPT, gone
+            kept = f"{gone.message} The result is kept: underpaint jobs list shows {task.job_name}."
+            self._follower.tell(Notice(kept, problem=True))
+        except UnderpaintError as problem:
+            state, error = TaskState.FAILED, problem
+            if not self._connection.closing.is_set():
+                self._follower.tell(Notice(problem.message, problem=True))
+        except Exception as bug:  # noqa: BLE001 - a fault of ours must not leave the panel busy for ever
+            _log.exception("task %r failed", task.title)
+            state, error = TaskState.FAILED, InternalError(f"A fault inside underpaint: {bug!r}")
+            self._follower.tell(Notice(error.message, problem=True))
+        self.adapter.run_on_main(partial(task.finish, state, error))

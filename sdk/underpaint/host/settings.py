@@ -1,0 +1,44 @@
+"""What a person sets in a panel, the same in every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from underpaint.types import GenerateRequest, Tiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Choices that outlive one picture. None and "" mean: the model's default."""
+
+    model: str = ""
+    negative_prompt: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: str = ""
+    strength: float | None = None
+    tiling: Tiling = Tiling.NONE
+    postprocess: tuple[str, ...] = ()
+
+    def request(self, prompt: str) -> GenerateRequest:
+        """A request with these choices; `strength` is left to the verb."""
+        return GenerateRequest(
+            prompt=prompt,
+            negative_prompt=self.negative_prompt,
+            model=self.model,
+            seed=self.seed,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            scheduler=self.scheduler,
+            tiling=self.tiling,
+            postprocess=self.postprocess,
+        )
+
+
+def title_of(prompt: str, verb: str, limit: int = 48) -> str:
+    """A name for layer lists and job lists: the prompt on one line, shortened, or the verb's name."""
+    words = " ".join(prompt.split())
+    if not words:
+        return verb
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

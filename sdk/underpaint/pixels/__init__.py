@@ -1,0 +1,1 @@
+"""Pixels between processes: mapped files and chunks."""

@@ -1,0 +1,65 @@
+"""Value types shared by hosts, clients, the daemon and the engine. Frozen, no I/O, standard library only.
+
+Coordinates are canvas pixels: the origin is the canvas's top left corner, x runs right, y runs down.
+"""
+
+from __future__ import annotations
+
+from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
+from underpaint.types.models import ModelInfo, ModelList
+from underpaint.types.pixels import (
+    MASK_FORMAT,
+    Alpha,
+    Buffer,
+    Channels,
+    ColorSpace,
+    DataType,
+    Image,
+    PixelFormat,
+    RowOrder,
+)
+from underpaint.types.places import Bounds
+from underpaint.types.processors import Parameter, PostprocessorInfo, PreprocessorInfo
+from underpaint.types.requests import (
+    GenerateRequest,
+    JobOrigin,
+    PreprocessRequest,
+    Priority,
+    ResultForm,
+    Tiling,
+)
+from underpaint.types.server import PluginInfo, ServerInfo, WorkerInfo
+
+__all__ = [
+    "MASK_FORMAT",
+    "Alpha",
+    "Bounds",
+    "Buffer",
+    "Channels",
+    "ColorSpace",
+    "DataType",
+    "GenerateRequest",
+    "Image",
+    "JobOrigin",
+    "JobState",
+    "JobUpdate",
+    "ModelInfo",
+    "ModelList",
+    "Parameter",
+    "PixelFormat",
+    "PlannedStage",
+    "PluginInfo",
+    "PostprocessorInfo",
+    "PreprocessRequest",
+    "PreprocessorInfo",
+    "Preview",
+    "Priority",
+    "Progress",
+    "ResultForm",
+    "ResultRef",
+    "RowOrder",
+    "ServerInfo",
+    "StageKind",
+    "Tiling",
+    "WorkerInfo",
+]

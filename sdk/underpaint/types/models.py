@@ -1,0 +1,42 @@
+"""Models that the daemon knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that the daemon found on disk. Sizes in pixels."""
+
+    name: str
+    title: str = ""
+    family: str = ""
+    path: str = ""
+    operations: tuple[str, ...] = ()
+    native_size: int = 512
+    size_multiple: int = 8
+    min_size: int = 64
+    max_size: int = 2048
+    default_steps: int = 20
+    default_guidance_scale: float = 7.5
+    default_scheduler: str = ""
+    schedulers: tuple[str, ...] = ()
+    loaded: bool = False
+    size_bytes: int = 0
+    problem: str = ""
+    license: str = ""
+    native_inpainting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """Models by name, and which are used when a request names none."""
+
+    models: tuple[ModelInfo, ...]
+    default_model: str = ""
+    default_inpaint_model: str = ""
+
+    def get(self, name: str) -> ModelInfo | None:
+        """The model of that name."""
+        return next((model for model in self.models if model.name == name), None)

@@ -1,0 +1,111 @@
+"""What can be asked for, and by whom."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from underpaint.types.pixels import Image, PixelFormat
+
+
+class Tiling(enum.Enum):
+    """Edges that continue at the opposite side."""
+
+    NONE = "none"
+    X = "x"
+    Y = "y"
+    XY = "xy"
+
+    @property
+    def x(self) -> bool:
+        """Whether left and right meet."""
+        return "x" in self.value
+
+    @property
+    def y(self) -> bool:
+        """Whether top and bottom meet."""
+        return "y" in self.value
+
+
+class ResultForm(enum.Enum):
+    """In which form a picture comes back."""
+
+    LAYER = "layer"
+    """Straight alpha, 0 where the canvas must show through."""
+    MERGED = "merged"
+    """Blended into the source; outside the composite mask bit-identical to it."""
+
+
+class Priority(enum.Enum):
+    """How urgent a job is."""
+
+    LIVE = "live"
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """Everything that decides a picture. None and "" mean: the model's default.
+
+    Without `image` it is text to image; with `image` image to image; with `image` and `mask` inpainting
+    (both of one size and place; mask 1 = repaint, 0 = keep, between = mix).
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    seed: int | None = None
+    """0 to 2**64 - 1; None: the daemon draws one."""
+    steps: int | None = None
+    """1 to 1000."""
+    guidance_scale: float | None = None
+    """0.0 to 100.0; up to 1.0 means no classifier-free guidance."""
+    scheduler: str = ""
+    width: int | None = None
+    """Pixels; text to image only."""
+    height: int | None = None
+    """Pixels; text to image only."""
+    x: int = 0
+    """Where the left edge belongs on the canvas; text to image only."""
+    y: int = 0
+    """Where the top edge belongs on the canvas; text to image only."""
+    image: Image | None = None
+    mask: Image | None = None
+    strength: float | None = None
+    """Above 0.0 to 1.0; None: 0.6 for image to image, 1.0 for inpainting."""
+    grow: float | None = None
+    """Growth of the mask in canvas pixels; inpainting only."""
+    feather: float | None = None
+    """Width of the soft edge in canvas pixels; inpainting only."""
+    tiling: Tiling = Tiling.NONE
+    output: PixelFormat | None = None
+    """How the result shall lie in memory; None: RGB(A), u8, sRGB, top row first."""
+    form: ResultForm | None = None
+    """None: LAYER for inpainting, MERGED otherwise."""
+    postprocess: tuple[str, ...] = ()
+    """Post-processors to run on the picture, in this order; `Client.postprocessors` lists them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessRequest:
+    """A control image or a mask, made from a picture without any model. It lies where the picture lies."""
+
+    image: Image
+    preprocessor: str
+    """A name from `Client.preprocessors`."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """By name; the rest take their defaults."""
+    output: PixelFormat | None = None
+    """How the result shall lie in memory; None: `MASK_FORMAT` for a mask, RGB, u8, top row first else."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrigin:
+    """Who asked, and where the result belongs. Opaque to the daemon, returned as given."""
+
+    client_id: str = ""
+    document_id: str = ""
+    host_context: bytes = b""
+    title: str = ""

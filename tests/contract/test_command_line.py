@@ -1,0 +1,187 @@
+"""The command line over a real daemon and a real engine: pictures, jobs, models, and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pictures
+from PIL import ImageDraw
+
+from tests.support.installation import Installation
+
+STEPS = ("--steps", "3", "--seed", "5")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A gradient with a disc, 150x110."""
+    x, y = np.meshgrid(np.arange(150), np.arange(110))
+    rgb = np.stack([x + 60, y + 90, 200 - x], axis=2).astype(np.uint8)
+    image = Pictures.fromarray(rgb)
+    ImageDraw.Draw(image).ellipse((90, 20, 140, 70), fill=(220, 40, 30))
+    image.save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    """A triangle that lies on no 8 px border."""
+    image = Pictures.new("L", (150, 110))
+    ImageDraw.Draw(image).polygon([(37, 29), (83, 41), (51, 77)], fill=255)
+    image.save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+def _pixels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    with Pictures.open(path) as image:
+        return np.asarray(image.convert("RGBA")).astype(np.int16)
+
+
+def test_txt2img_writes_the_same_picture_for_the_same_seed(
+    installation: Installation, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    for file, seed in zip(files, ("5", "5", "6"), strict=True):
+        answer = installation.json(
+            "txt2img", "red brick", "-o", str(file), "--steps", "3", "--seed", seed, "--size", "96x64"
+        )
+        assert answer["output"] == str(file)
+        assert str(answer["request"]["seed"]) == seed
+    a, b, c = (_pixels(file) for file in files)
+    assert a.shape == (64, 96, 4)
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_img2img_leaves_less_to_the_seed_at_lower_strength(
+    installation: Installation, picture: Path, tmp_path: Path
+) -> None:
+    spread = []
+    for strength in ("0.2", "1.0"):
+        made = []
+        for seed in ("5", "6"):
+            target = tmp_path / f"{strength}-{seed}.png"
+            arguments = ("img2img", str(picture), "moss", "--strength", strength, "-o", str(target))
+            installation.json(*arguments, "--steps", "5", "--seed", seed)
+            made.append(_pixels(target))
+            assert made[-1].shape == (110, 150, 4)
+        spread.append(np.abs(made[0] - made[1]).mean())
+    assert spread[0] < spread[1]
+
+
+@pytest.mark.parametrize("model", ["tiny", "tiny-inpaint"])
+def test_inpaint_changes_the_hole_and_nothing_far_from_it(
+    installation: Installation, picture: Path, mask: Path, tmp_path: Path, model: str
+) -> None:
+    target = tmp_path / "out.png"
+    installation.json(
+        "inpaint", str(picture), "moss", "--mask", str(mask), "-o", str(target), "--model", model, *STEPS
+    )
+    changed = (_pixels(target) != _pixels(picture)).any(axis=2)
+    inside = _pixels(mask)[..., 0] > 0
+    assert changed[inside].mean() > 0.9
+    reach = np.zeros_like(inside)
+    rows, columns = np.nonzero(inside)
+    reach[rows.min() - 24 : rows.max() + 25, columns.min() - 24 : columns.max() + 25] = True
+    assert not changed[~reach].any()
+
+
+def test_a_seamless_picture_has_no_seam(installation: Installation, tmp_path: Path) -> None:
+    target = tmp_path / "tile.png"
+    installation.json("txt2img", "moss", "--tile", "x", "-o", str(target), *STEPS)
+    pixels = _pixels(target)[..., :3]
+    seam = np.abs(pixels[:, 0] - pixels[:, -1]).mean()
+    neighbours = np.abs(np.diff(pixels, axis=1)).mean()
+    assert seam < 2 * neighbours
+
+
+def test_models_are_listed_loaded_and_unloaded(installation: Installation) -> None:
+    listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
+    assert listed["tiny-inpaint"]["native_inpainting"]
+    assert not listed["tiny"]["problem"]
+    assert installation.json("models", "load", "tiny")["loaded"]
+    installation.json("models", "unload", "tiny")
+    listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
+    assert not listed["tiny"]["loaded"]
+
+
+def test_a_placed_picture_leaves_no_job_and_no_pixels_behind(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.json("txt2img", "moss", "-o", str(tmp_path / "a.png"), *STEPS)
+    assert installation.json("jobs", "list") == []
+    left = [file for file in (installation.folder / "state" / "pixels").rglob("*") if file.is_file()]
+    assert left == []
+
+
+BAD_INPUT = [
+    ("unknown-model", ["txt2img", "x", "--model", "nobody"], "MODEL_NOT_FOUND", "tiny"),
+    ("size-not-a-multiple", ["txt2img", "x", "--size", "100x64"], "INVALID_REQUEST", "104"),
+    ("size-no-size", ["txt2img", "x", "--size", "big"], "INVALID_REQUEST", "512x768"),
+    ("prompt-too-long", ["txt2img", "x" * 100_000], "INVALID_REQUEST", "10000"),
+    ("steps-0", ["txt2img", "x", "--steps", "-1"], "INVALID_REQUEST", "1"),
+    ("steps-10000", ["txt2img", "x", "--steps", "10000"], "INVALID_REQUEST", "1000"),
+    ("guidance-too-large", ["txt2img", "x", "--guidance", "900"], "INVALID_REQUEST", "100"),
+    ("unknown-scheduler", ["txt2img", "x", "--scheduler", "magic"], "INVALID_REQUEST", "ddim"),
+    ("strength-0", ["img2img", "{picture}", "x", "--strength", "0"], "INVALID_REQUEST", "strength"),
+    ("strength-2", ["img2img", "{picture}", "x", "--strength", "2"], "INVALID_REQUEST", "strength"),
+    ("empty-mask", ["inpaint", "{picture}", "x", "--mask", "{black}"], "NOTHING_SELECTED", "select"),
+    (
+        "mask-of-another-size",
+        ["inpaint", "{picture}", "x", "--mask", "{small}"],
+        "INVALID_REQUEST",
+        "150x110",
+    ),
+    ("not-a-picture", ["img2img", "{text}", "x"], "INVALID_REQUEST", "cannot be read"),
+    ("no-such-folder", ["txt2img", "x", "-o", "/nowhere/a.png"], "INVALID_REQUEST", "/nowhere"),
+    ("no-picture-format", ["txt2img", "x", "-o", "a.xyz"], "INVALID_REQUEST", ".png"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "way_out"), [row[1:] for row in BAD_INPUT], ids=[row[0] for row in BAD_INPUT]
+)
+def test_bad_input_gets_a_reason_and_a_way_out_and_leaves_nothing(
+    installation: Installation, picture: Path, tmp_path: Path, arguments: list[str], reason: str, way_out: str
+) -> None:
+    jobs = installation.json("jobs", "list")
+    Pictures.new("L", (150, 110)).save(tmp_path / "black.png")
+    Pictures.new("L", (15, 11), 255).save(tmp_path / "small.png")
+    (tmp_path / "text.png").write_text("no picture")
+    files = {name: str(tmp_path / f"{name}.png") for name in ("black", "small", "text")}
+    done = installation.run(*(argument.format(picture=picture, **files) for argument in arguments), "--json")
+    assert done.returncode in (1, 2), done.stdout + done.stderr
+    error = json.loads(done.stdout)["error"]
+    said = error["message"] + " ".join(violation["description"] for violation in error["violations"])
+    assert (error["reason"], way_out.lower() in said.lower()) == (reason, True), error
+    assert "Traceback" not in done.stderr
+    assert installation.json("jobs", "list") == jobs
+
+
+def test_without_a_daemon_commands_say_what_to_do(empty_installation: Installation) -> None:
+    done = empty_installation.run("jobs", "list", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert error["reason"] == "DAEMON_UNREACHABLE"
+    assert "underpaint serve" in error["message"]
+
+
+def test_the_first_picture_starts_the_daemon_and_stop_ends_it(
+    empty_installation: Installation, tmp_path: Path
+) -> None:
+    answer = empty_installation.json("txt2img", "moss", "-o", str(tmp_path / "a.png"), *STEPS)
+    assert Path(answer["output"]).exists()
+    assert empty_installation.json("stop")["stopped"]
+    assert not empty_installation.json("stop")["stopped"]
+
+
+def test_doctor_names_every_part_and_json_goes_with_all_of_it(installation: Installation) -> None:
+    done = installation.run("doctor", "--json")
+    parts = {finding["what"]: finding for finding in json.loads(done.stdout)}
+    assert {"underpaint", "daemon", "engine", "pixel folder", "models", "krita", "gimp", "blender"} <= set(
+        parts
+    )
+    assert parts["models"]["ok"]
+    assert "tiny" in parts["models"]["state"]

@@ -1,0 +1,87 @@
+"""Fill Mask and Generate Texture in the real Blender, through the zip that users install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hosts.sandbox import HostSandbox
+from tests.support.installation import Installation
+from underpaint.cli import packaging
+
+SCRIPTS = Path(__file__).parent / "scripts"
+BUDGET_MS = 16.0
+BUDGET_LARGE_MS = 120.0
+
+
+@pytest.fixture(scope="session")
+def blender_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packaging.build("blender", tmp_path_factory.mktemp("zips"))
+
+
+@pytest.fixture
+def ready(sandbox: HostSandbox, daemon: Installation, blender_zip: Path) -> HostSandbox:
+    """Blender with our extension, and a daemon that runs."""
+    sandbox.install_blender_extension(blender_zip)
+    daemon.serve()
+    return sandbox
+
+
+@pytest.mark.parametrize("window", [False, True], ids=["without a window", "with a window"])
+def test_fill_mask_paints_the_hole_only_and_undoes_in_one_step(
+    ready: HostSandbox, daemon: Installation, window: bool
+) -> None:
+    values: dict[str, Any] = ready.run_blender(
+        SCRIPTS / "blender_fills.py", window=window, environ=daemon.places, timeout=120
+    )
+    print(values)
+    assert values["inside"] > 0.9, values
+    assert values["outside"] == 0
+    assert (values["name"], values["size"]) == ("Painting", [300, 300])
+    assert values["undone"] and values["undone_user"] == "Painting"
+    assert values["redone"], values
+    assert values["progress"] > 2
+    print(f"\nBlender held for at most {values['longest_ms']:.1f} ms ({values['longest_what']})")
+
+
+@pytest.mark.parametrize("edge", [1024, 4096])
+def test_blender_is_held_only_shortly(ready: HostSandbox, daemon: Installation, edge: int) -> None:
+    values = ready.run_blender(
+        SCRIPTS / "blender_fills.py",
+        environ=daemon.places,
+        arguments={"edge": edge, "steps": 1},
+        timeout=300,
+    )
+    assert values["outside"] == 0
+    budget = BUDGET_MS if edge == 1024 else BUDGET_LARGE_MS
+    print(
+        f"\nBlender at {edge}²: held for at most {values['longest_ms']:.1f} ms ({values['longest_what']});"
+        f" budget {budget:.0f} ms"
+    )
+
+
+def test_cancel_ends_the_job_and_leaves_the_image(ready: HostSandbox, daemon: Installation) -> None:
+    values = ready.run_blender(
+        SCRIPTS / "blender_fills.py",
+        window=True,
+        environ=daemon.places,
+        arguments={"cancel": True, "steps": 400},
+        timeout=120,
+    )
+    assert values == {"state": "cancelled", "unchanged": True}
+
+
+def test_a_killed_daemon_gives_a_readable_message_and_loses_no_work(
+    ready: HostSandbox, daemon: Installation
+) -> None:
+    with ready.open_blender(window=True, environ=daemon.places) as blender:
+        task = blender.begin(SCRIPTS / "blender_fills.py", killed=True, steps=60)
+        task.until_reported("submitted", seconds=60)
+        daemon.kill()
+        task.until_reported("said", seconds=90)
+        daemon.serve()
+        values = task.finish(180)
+    assert any("daemon" in text and "kept" in text for text in values["said"]), values
+    assert (values["state"], values["inside"] > 0.9) == ("placed", True), values

@@ -1,0 +1,5 @@
+"""A plug-in as nobody should write one."""
+
+import sys
+
+sys.exit("This module ends whoever imports it.")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from underpaint.daemon.arguments import parse
+from underpaint.daemon.settings import Settings, options, variable
+from underpaint.errors import InvalidRequest
+
+
+def test_the_environment_sets_fields_and_arguments_win() -> None:
+    environ = {"UNDERPAINT_DRAIN_S": "3", "UNDERPAINT_JOBS_PER_WORKER": "2", "UNDERPAINT_REFLECTION": "yes"}
+    settings = parse(["--drain-s", "7.5", "--devices", "cpu, cuda:1"], environ)
+    assert settings.drain_s == 7.5
+    assert settings.jobs_per_worker == 2
+    assert settings.reflection is True
+    assert settings.devices == ("cpu", "cuda:1")
+
+
+def test_model_roots_are_split_at_the_systems_separator() -> None:
+    import os
+
+    settings = parse([], {"UNDERPAINT_MODEL_ROOTS": os.pathsep.join(("/a", "/b"))})
+    assert settings.model_roots == (Path("/a"), Path("/b"))
+
+
+def test_every_field_says_what_it_means() -> None:
+    assert all(option.metadata["help"] for option in options())
+    assert len({variable(option.name) for option in options()}) == len(options())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "named"),
+    [
+        (["--drain-s", "soon"], {}, "--drain-s"),
+        ([], {"UNDERPAINT_START_WORKERS": "maybe"}, "UNDERPAINT_START_WORKERS"),
+        (["--transport", "pigeon"], {}, "transport"),
+        (["--jobs-per-worker", "0"], {}, "jobs_per_worker"),
+        (["--devices", ","], {}, "devices"),
+    ],
+)
+def test_nonsense_is_named(arguments: list[str], environ: dict[str, str], named: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        parse(arguments, environ)
+    assert raised.value.violations[0].field == named
+    assert named in str(raised.value)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        Settings().drain_s = 1.0  # type: ignore[misc]

@@ -1,0 +1,95 @@
+"""Same seed, same picture as the stock diffusers pipelines with the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.engine.stock import STOCK_SCHEDULERS, Case, Ours, Stock, distance
+from underpaint.engine.families.sd15_plugin import SCHEDULERS
+
+TOLERANCE = 1e-5
+SENSITIVITY = 1e-2
+
+Engines = tuple[Ours, Stock]
+
+
+@pytest.fixture(scope="module")
+def engines(models: Path) -> Callable[[str, str], Engines]:
+    ours = lru_cache(None)(lambda model: Ours(models / model))
+    stock = lru_cache(None)(lambda model, operation: Stock(models / model, operation))
+    return lambda model, operation: (ours(model), stock(model, operation))
+
+
+ROWS = [
+    ("plain", "txt2img", 1.0),
+    ("plain", "img2img", 0.7),
+    ("plain", "inpaint", 0.7),
+    ("plain", "inpaint", 1.0),
+    ("inpaint", "inpaint", 0.7),
+    ("inpaint", "inpaint", 1.0),
+]
+
+
+def test_every_scheduler_is_compared() -> None:
+    assert tuple(STOCK_SCHEDULERS) == SCHEDULERS
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize(("model", "operation", "strength"), ROWS)
+def test_latents_and_pictures_are_those_of_the_stock_pipeline(
+    engines: Callable[[str, str], Engines], model: str, operation: str, strength: float, scheduler: str
+) -> None:
+    ours, stock = engines(model, operation)
+    case = Case(operation, scheduler, strength=strength)
+    task = ours.run(case)
+    latents = task.current.latents
+    assert latents is not None and task.made is not None
+    reference, wanted = stock.both(case)
+    assert distance(latents, reference) <= TOLERANCE
+    picture = np.rint(task.made * 255).astype(int)
+    assert np.abs(picture - wanted.astype(int)).max() <= 1
+
+    others = [case.but(prompt="green moss"), case.but(guidance=9.0), case.but(seed=2)]
+    if operation == "inpaint":
+        others.append(case.but(mask=12.0))
+    for other in others:
+        assert distance(ours.latents(other), reference) >= SENSITIVITY, other
+
+
+@pytest.mark.parametrize(
+    ("model", "operation"),
+    [("small", "txt2img"), ("small", "img2img"), ("small", "inpaint")],
+)
+@pytest.mark.parametrize("scheduler", ["ddim", "dpmpp-2m", "euler-a"])
+def test_v_prediction_pooled_text_and_the_tiny_autoencoder_agree_too(
+    engines: Callable[[str, str], Engines], model: str, operation: str, scheduler: str
+) -> None:
+    ours, stock = engines(model, operation)
+    case = Case(operation, scheduler)
+    reference = stock.both(case)[0]
+    assert distance(ours.latents(case), reference) <= TOLERANCE
+    for other in (case.but(prompt="green moss"), case.but(seed=2), case.but(guidance=9.0)):
+        assert distance(ours.latents(other), reference) >= SENSITIVITY, other
+
+
+@pytest.mark.parametrize("operation", ["txt2img", "img2img", "inpaint"])
+def test_without_guidance_it_agrees_too(engines: Callable[[str, str], Engines], operation: str) -> None:
+    ours, stock = engines("plain", operation)
+    case = Case(operation, guidance=1.0)
+    reference = stock.both(case)[0]
+    assert distance(ours.latents(case), reference) <= TOLERANCE
+    assert distance(ours.latents(case.but(negative="sky")), reference) <= TOLERANCE
+    assert distance(ours.latents(case.but(guidance=9.0)), reference) >= SENSITIVITY
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_few_and_many_steps_agree(engines: Callable[[str, str], Engines], steps: int, scheduler: str) -> None:
+    ours, stock = engines("plain", "txt2img")
+    case = Case("txt2img", scheduler, steps=steps)
+    assert distance(ours.latents(case), stock.both(case)[0]) <= TOLERANCE
