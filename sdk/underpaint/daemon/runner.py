@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -39,6 +41,8 @@ DEATH_S = 2.0
 ASK_AGAIN_S = 0.02
 MAX_PREVIEW_EDGE = 256
 ENDED = "The worker ended while the job ran"
+# How the board hears what became of a job.
+Tell = Callable[[], Awaitable[None]]
 
 
 class Runner:
@@ -56,18 +60,19 @@ class Runner:
         self._tasks = TaskSet()
 
     async def run(self, live: LiveJob, worker: Worker) -> None:
-        """Runs the job; whatever happens, the board knows its state after."""
+        """Runs the job; whatever happens, the board knows its state after.
+
+        The board is told last: who hears that a job has ended finds nothing of it left behind, and who runs
+        it again does so in a folder that nobody is about to remove.
+        """
         try:
-            await self._run(live, worker)
+            tell = await self._clean_run(live, worker)
+            await tell()
         except UnderpaintError as error:
             await self._board.fail(live, error)
         except Exception as fault:
             await self._board.fail(live, internal(fault, f"run {live.name}"))
             raise
-        finally:
-            self._at.pop(live.name, None)
-            self._patience.forget(live.name)
-            await asyncio.to_thread(self._blobs.folder.remove_output_folder, live.name)
 
     def cancel(self, live: LiveJob) -> None:
         """Asks the worker to stop the job at its next step; `live.cancel_requested` is set already."""
@@ -81,35 +86,40 @@ class Runner:
         live.interrupted = True
         self.cancel(live)
 
-    async def _run(self, live: LiveJob, worker: Worker) -> None:
+    async def _clean_run(self, live: LiveJob, worker: Worker) -> Tell:
+        try:
+            return await self._run(live, worker)
+        finally:
+            self._at.pop(live.name, None)
+            self._patience.forget(live.name)
+            await asyncio.to_thread(self._blobs.folder.remove_output_folder, live.name)
+
+    async def _run(self, live: LiveJob, worker: Worker) -> Tell:
         process = worker.process
         if process is None:
-            await self._board.requeue(live)
-            return
+            return partial(self._board.requeue, live)
         folder = await asyncio.to_thread(self._blobs.folder.output_folder, live.name)
         request = await self._request(live, folder)
         await self._board.start(live, worker.engine_version)
         self._at[live.name] = process
         if live.cancel_requested:
-            await self._board.cancelled(live, JobCancelled("The job was cancelled before it began."))
-            return
+            return partial(
+                self._board.cancelled, live, JobCancelled("The job was cancelled before it began.")
+            )
         try:
             last = await self._follow(live, process, request)
         except grpc.aio.AioRpcError as error:
-            await self._broken(live, worker, process, error)
-            return
+            return await self._broken(live, worker, process, error)
         if last is None:
-            await self._lost(live, process.last_words(ENDED))
-            return
+            return self._lost(live, process.last_words(ENDED))
         kind = last.WhichOneof("event")
         if kind == "finished":
-            await self._spool(live, folder, last.finished)
-        elif kind == "failed":
-            await self._board.fail(live, status_to_error(last.failed))
-        elif live.cancel_requested:
-            await self._board.cancelled(live, JobCancelled("The job was cancelled."))
-        else:
-            await self._lost(live, "The worker stopped the job without being asked to.")
+            return await self._spool(live, folder, last.finished)
+        if kind == "failed":
+            return partial(self._board.fail, live, status_to_error(last.failed))
+        if live.cancel_requested:
+            return partial(self._board.cancelled, live, JobCancelled("The job was cancelled."))
+        return self._lost(live, "The worker stopped the job without being asked to.")
 
     async def _request(self, live: LiveJob, folder: Path) -> RunJobRequest:
         spec = live.message.resolved
@@ -170,7 +180,7 @@ class Runner:
             )
         self._board.step(live, stage_index, step, fraction(plan, stage_index, step))
 
-    async def _spool(self, live: LiveJob, folder: Path, finished: Finished) -> None:
+    async def _spool(self, live: LiveJob, folder: Path, finished: Finished) -> Tell:
         """Every output is on disk under its blob's name before the journal says so."""
         if not finished.outputs:
             raise InternalError("The worker finished the job without a picture.")
@@ -189,11 +199,11 @@ class Runner:
             if finished.HasField("resolved"):
                 job.resolved.CopyFrom(finished.resolved)
 
-        await self._board.succeed(live, results, describe)
+        return partial(self._board.succeed, live, results, describe)
 
     async def _broken(
         self, live: LiveJob, worker: Worker, process: WorkerProcess, error: grpc.aio.AioRpcError
-    ) -> None:
+    ) -> Tell:
         """The stream broke: because the worker died, or because it refused the call."""
         try:
             await asyncio.wait_for(asyncio.shield(process.wait()), DEATH_S)
@@ -201,18 +211,17 @@ class Runner:
             # It refused the call, or cannot be heard any more: it shall not go on for nobody.
             await self._ask_to_cancel(live, process)
             raise rpc_error(error, worker.info.device) from error
-        await self._lost(live, process.last_words(ENDED))
+        return self._lost(live, process.last_words(ENDED))
 
-    async def _lost(self, live: LiveJob, what: str) -> None:
+    def _lost(self, live: LiveJob, what: str) -> Tell:
         if live.cancel_requested:
-            await self._board.cancelled(live, JobCancelled("The job was cancelled."))
-            return
+            return partial(self._board.cancelled, live, JobCancelled("The job was cancelled."))
         if not live.interrupted:
             live.attempts += 1
         if live.attempts >= MAX_ATTEMPTS:
             raise WorkerLost(f"{what} This was the second try: a smaller picture or fewer steps may do.")
         log.warning("job goes back to the queue", job=live.name, attempts=live.attempts, why=what)
-        await self._board.requeue(live)
+        return partial(self._board.requeue, live)
 
     async def _cancel_there(self, live: LiveJob) -> None:
         """Asks until the worker knows the job: the request to run it may still be on its way."""
