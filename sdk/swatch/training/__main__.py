@@ -31,6 +31,7 @@ def main() -> None:
     step.add_argument("--minutes", type=float, default=10.0, help="for each of the two")
     step.add_argument("--only", choices=("swatch", "inpaint"), default=None)
     step.add_argument("--rate", type=float, default=5e-4)
+    steps.add_parser("adopt", help="take the shipped weights for every checkpoint that is missing")
     steps.add_parser("drawings", help="draw line art and height maps for the control nets")
     step = steps.add_parser("control", help="train the control nets, lines first; resumes")
     step.add_argument("--minutes", type=float, default=10.0, help="for each of the two")
@@ -74,10 +75,14 @@ def main() -> None:
 
         for name, plan in (
             ("swatch", unet.Plan(4, 0.0, 0.0)),
-            ("inpaint", unet.Plan(9, 0.85, 0.0)),
+            ("inpaint", unet.Plan(9, 0.9, 0.4)),
         ):
             if args.only in (None, name):
                 unet.train(name, plan, args.minutes, args.seed, args.device, args.rate, "unet")
+    elif args.step == "adopt":
+        from . import adopt
+
+        print("from the shipped weights:", ", ".join(adopt.adopt()) or "nothing was missing")
     elif args.step == "drawings":
         from . import control
 

@@ -20,6 +20,8 @@ from .masters import pick_device
 from .paths import cache
 
 Array16 = NDArray[np.float16]
+TRIES = 6
+"""Crops that are looked at until one shows both a hole and what is around it."""
 
 
 def wrap(module: nn.Module) -> None:
@@ -103,6 +105,19 @@ def build(shards: int, with_holes: int, seed: int, device: str, count: int) -> N
             print(f"cut holes in shard {number}", flush=True)
 
 
+def _with_border(stack: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """A crop of a wrapping ``[9, 32, 32]`` whose fifth channel, the mask, is neither full nor empty.
+
+    A crop that lies within its hole teaches nothing of what is around one.
+    """
+    for _ in range(TRIES):
+        dy, dx = (int(v) for v in rng.integers(0, 32, 2))
+        crop = torch.roll(stack, (dy, dx), (1, 2))[:, :size, :size]
+        if 0.1 < float(crop[4].mean()) < 0.8:
+            break
+    return crop
+
+
 class Pool:
     """All encoded pictures in memory, drawn at random and rolled by whole latents."""
 
@@ -134,7 +149,7 @@ class Pool:
             if k < holes:
                 row = int(rng.integers(len(self.target)))
                 stack = torch.cat([self.target[row], self.mask[row], self.masked[row]]).float()
-                stack = torch.roll(stack, (dy, dx), (1, 2))[:, :size, :size]
+                stack = _with_border(stack, size, rng)
                 targets.append(stack[:4])
                 conditions.append(stack[4:])
                 labels.append(self.hole_labels[row])

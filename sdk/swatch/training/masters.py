@@ -92,6 +92,14 @@ class Masters:
         self.lower(self.high)
         return norm
 
+    def _begin(self, weights: dict[str, State]) -> None:
+        with torch.no_grad():
+            for name, high, mean in zip(self.names, self.high, self.mean, strict=True):
+                module, _, key = name.partition("/")
+                high.copy_(weights[module][key])
+                mean.copy_(high)
+        self.lower(self.high)
+
     def averaged(self) -> dict[str, dict[str, torch.Tensor]]:
         """The averaged weights by module, float32, buffers included."""
         result: dict[str, dict[str, torch.Tensor]] = {}
@@ -120,10 +128,16 @@ class Masters:
         partial.replace(path)
 
     def load(self, path: Path) -> dict[str, Any] | None:
-        """Go on from a checkpoint if there is one; returns what was saved beside it."""
+        """Go on from a checkpoint if there is one; returns what was saved beside it.
+
+        One that holds weights alone, as `adopt` writes it, is where a new training begins.
+        """
         if not path.exists():
             return None
         state = torch.load(path, map_location="cpu", weights_only=False)
+        if "names" not in state:
+            self._begin(state["averaged"])
+            return None
         if state["names"] != self.names:
             raise ValueError(f"{path} belongs to another architecture; move it away to start anew")
         with torch.no_grad():

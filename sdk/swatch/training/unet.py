@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import CLIPTextModel
 
 from . import text, words
@@ -48,6 +49,15 @@ class Net(nn.Module):
         return result
 
 
+def _weight(mask: Tensor) -> Tensor:
+    """How much each cell of ``[b, 1, h, w]`` counts.
+
+    Beside a hole the answer is nearly given; just inside its border an error shows the most.
+    """
+    rim = mask * functional.max_pool2d(1 - mask, 3, stride=1, padding=1)
+    return 0.15 + 0.85 * mask + rim
+
+
 class Plan:
     """What a batch is made of, by how much of the training is done (0..1)."""
 
@@ -78,7 +88,8 @@ def train(
     tokens = text.tokenizer()
     net = Net(text.new_encoder(len(tokens), tokens.eos_token_id, tokens.bos_token_id),
               new(plan.channels))  # fmt: skip
-    if source:
+    path = cache() / f"{name}.pt"
+    if source and not path.exists():
         state = averaged(source)["unet"]
         net.unet.load_state_dict(fold(state) if plan.channels == 4 else state)
     words.use(net.encoder, net.unet)
@@ -86,7 +97,6 @@ def train(
     parts: dict[str, nn.Module] = {"unet": net.unet}
     masters = Masters(parts, rate, decay=0.01, ema=0.995, muon=_matrix, muon_size=0.3)
     net.to(torch.bfloat16)
-    path = cache() / f"{name}.pt"
     extra = masters.load(path) or {}
     spent, samples = float(extra.get("spent", 0.0)), int(extra.get("samples", 0))
     torch.manual_seed(seed + masters.steps)
@@ -111,7 +121,8 @@ def train(
         count, size = plan.batch(done, rng)
         holes = round(count * plan.holes) if pool.holed and plan.channels == 9 else 0
         latents, condition, labels = pool.draw(rng, count, holes, size)
-        drop = rng.random(count) < np.where(np.arange(count) < holes, 0.2, 0.1)
+        # half the holes have no words, so that the net has to look at what is around them
+        drop = rng.random(count) < np.where(np.arange(count) < holes, 0.5, 0.1)
         captions = [
             "" if dropped else caption(Label(*(int(v) for v in label)), rng)
             for label, dropped in zip(labels, drop, strict=True)
@@ -131,8 +142,7 @@ def train(
         if plan.channels == 9:
             x = torch.cat([x, condition], 1)
         truth = a * noise - s * latents
-        # beside a hole the answer is nearly given, so it counts for less
-        weight = 0.3 + 0.7 * condition[:, :1]
+        weight = _weight(condition[:, :1])
         weight = weight / weight.sum()
 
         def part(rows: slice, batch: tuple[Tensor, ...]) -> float:
