@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.folders import remove
 from tests.support.installation import Installation
 
 
@@ -19,7 +19,7 @@ def empty_installation(tmp_path: Path, tiny_root: Path) -> Iterator[Installation
     installation = Installation(tmp_path, runtime, tiny_root)
     yield installation
     installation.close()
-    shutil.rmtree(runtime)
+    remove(runtime)
 
 
 @pytest.fixture(scope="module")
@@ -30,4 +30,4 @@ def installation(tmp_path_factory: pytest.TempPathFactory, tiny_root: Path) -> I
     shared.serve()
     yield shared
     shared.close()
-    shutil.rmtree(runtime)
+    remove(runtime)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.folders import emptied
 from tests.support.installation import Installation
 from underpaint import errors
 from underpaint.client import Client, connect
@@ -31,6 +32,8 @@ from underpaint.wire.discovery import read_discovery, write_discovery, write_lau
 
 EDGE = 64
 REQUEST = GenerateRequest(prompt="old brick wall", model="tiny", seed=7, steps=4, width=EDGE, height=EDGE)
+# Half a minute alone: still running whenever a test looks.
+LONG = dataclasses.replace(REQUEST, steps=900, scheduler="heun", width=256, height=256)
 
 
 @pytest.fixture
@@ -135,15 +138,15 @@ def test_bad_input_is_a_typed_error_that_says_what_to_do(
 
 
 def test_cancelling_ends_a_job_soon(client: Client) -> None:
-    job = client.submit(dataclasses.replace(REQUEST, steps=900))
+    job = client.submit(LONG)
     for item in job.watch():
         if isinstance(item, JobUpdate) and item.state is JobState.RUNNING:
             break
     job.cancel()
-    begun = time.monotonic()
     with pytest.raises(errors.JobCancelled):
-        job.wait(60)
-    assert time.monotonic() - begun < 30
+        job.wait(120)
+    # By its work and not by a clock: a loaded machine is slow at both.
+    assert job.status().progress.fraction < 0.5
 
 
 def test_jobs_are_found_by_document_and_forgotten_when_deleted(client: Client) -> None:
@@ -201,11 +204,7 @@ def test_nothing_is_left_in_the_pixel_folder_when_jobs_are_deleted(here: Install
         job.wait(120)
         job.fetch()
         job.delete()
-    folder = here.folder / "state" / "pixels"
-    deadline = time.monotonic() + 10
-    while left := [path.name for path in folder.iterdir()]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    emptied(here.folder / "state" / "pixels")
 
 
 @pytest.fixture
@@ -234,10 +233,7 @@ def test_a_full_pixel_folder_is_storage_full_and_never_a_signal(
             with pytest.raises(errors.StorageFull, match="UNDERPAINT_PIXEL_DIR"):
                 client.upload(Image(2048, 1024, bytes(8 << 20)))
             assert client.download(kept).data == half.data
-    deadline = time.monotonic() + 10
-    while left := list(small_disk.iterdir()):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    emptied(small_disk)
 
 
 def test_a_client_finds_none_starts_one_and_survives_its_death(
@@ -246,7 +242,7 @@ def test_a_client_finds_none_starts_one_and_survives_its_death(
     for name, value in empty_installation.environ.items():
         monkeypatch.setenv(name, value)
     write_launcher([sys.executable, "-m", "underpaint", "serve"])
-    with connect(timeout=60, reconnect_for=60) as client:
+    with connect(timeout=180, reconnect_for=180) as client:
         first = client.server_info().pid
         job = client.submit(REQUEST)
         job.wait(120)

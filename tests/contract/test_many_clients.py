@@ -18,6 +18,7 @@ from underpaint.errors import JobCancelled
 from underpaint.types import MASK_FORMAT, GenerateRequest, Image, JobState
 
 EDGE = 64
+LONG = 900
 OTHERS = ((1, "tiny"), (2, "tiny-inpaint"), (3, "tiny"))
 """Seeds and models; a model of nine channels fills a hole, the other one starts from words."""
 
@@ -34,7 +35,7 @@ PROCESS = textwrap.dedent(
         job = client.submit(request_for(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
         print(job.name, flush=True)
         try:
-            job.wait(180)
+            job.wait(300)
         except JobCancelled:
             print("cancelled")
         else:
@@ -47,10 +48,17 @@ PROCESS = textwrap.dedent(
 
 
 def request_for(seed: int, model: str, steps: int = 5) -> GenerateRequest:
-    """The same request in every process."""
+    """The same request in every process; with `LONG` steps it is at work for half a minute alone."""
     if model == "tiny":
+        long = steps == LONG
         return GenerateRequest(
-            prompt="old brick wall", model=model, seed=seed, steps=steps, width=EDGE, height=EDGE
+            prompt="old brick wall",
+            model=model,
+            seed=seed,
+            steps=steps,
+            width=256 if long else EDGE,
+            height=256 if long else EDGE,
+            scheduler="heun" if long else "",
         )
     rgba = bytes(v for y in range(EDGE) for x in range(EDGE) for v in (x * 4, y * 4, 90, 255))
     hole = bytes(255 * (20 < x < 45 and 13 < y < 51) for y in range(EDGE) for x in range(EDGE))
@@ -145,7 +153,7 @@ def test_every_process_gets_the_picture_that_it_would_get_alone(
             one.go()
         names = [one.hears() for one in started]
         found = [one.hears() for one in started]
-        assert [one.process.wait(30) for one in started] == [0] * len(OTHERS)
+        assert [one.process.wait(120) for one in started] == [0] * len(OTHERS)
     assert all(map(same, found, expected))
     assert len(set(names)) == len(OTHERS)
     assert client.jobs() == []
@@ -155,7 +163,7 @@ def test_cancelling_the_job_of_one_process_leaves_the_others(
     installation: Installation, client: Client
 ) -> None:
     expected = [alone(client, seed, model) for seed, model in OTHERS]
-    with processes(installation, (9, "tiny", 900), *((seed, model, 5) for seed, model in OTHERS)) as started:
+    with processes(installation, (9, "tiny", LONG), *((seed, model, 5) for seed, model in OTHERS)) as started:
         long, *others = started
         long.go()
         name = long.hears()
@@ -167,7 +175,7 @@ def test_cancelling_the_job_of_one_process_leaves_the_others(
         client.cancel(name)
         assert long.hears() == "cancelled"
         assert all(map(same, [one.hears() for one in others], expected))
-        assert [one.process.wait(30) for one in started] == [0] * 4
+        assert [one.process.wait(120) for one in started] == [0] * 4
 
 
 def test_a_process_that_dies_leaves_its_job_to_whoever_asks_for_it(
@@ -189,9 +197,9 @@ def test_a_process_that_dies_leaves_its_job_to_whoever_asks_for_it(
 
 
 def test_anybody_may_cancel_and_whoever_waits_is_told(installation: Installation, client: Client) -> None:
-    job = client.submit(request_for(5, "tiny", 900))
+    job = client.submit(request_for(5, "tiny", LONG))
     done = installation.run("jobs", "cancel", job.name)
     assert done.returncode == 0, done.stdout + done.stderr
     with pytest.raises(JobCancelled):
-        job.wait(60)
+        job.wait(120)
     job.delete()

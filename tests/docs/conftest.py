@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.folders import remove
 from tests.support.installation import Installation
 
 
@@ -20,4 +20,4 @@ def installation(tmp_path_factory: pytest.TempPathFactory, tiny_root: Path) -> I
     shared.serve()
     yield shared
     shared.close()
-    shutil.rmtree(runtime)
+    remove(runtime)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-READY_S = 60.0
+READY_S = 180.0
 
 
 class Installation:
@@ -41,7 +41,7 @@ class Installation:
         """The variables by which a client finds this daemon."""
         return {name: value for name, value in self.environ.items() if name.startswith("UNDERPAINT_")}
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """`underpaint ARGUMENTS` as a user would call it."""
         command = [sys.executable, "-m", "underpaint", *arguments]
         return subprocess.run(
@@ -79,12 +79,12 @@ class Installation:
         """As a crash would end the daemon."""
         assert self.daemon is not None
         self.daemon.kill()
-        self.daemon.wait(10)
+        self.daemon.wait(60)
 
     def close(self) -> None:
         """Ends the daemon, whoever started it."""
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.send_signal(signal.SIGTERM)
-            self.daemon.wait(30)
+            self.daemon.wait(120)
         else:
             self.run("stop", "--drain", "0")

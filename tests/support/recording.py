@@ -35,7 +35,7 @@ class RecordingHost(ReferenceHost):
         document.active = "ground"
         return self.open(document)
 
-    def pump_until(self, done: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+    def pump_until(self, done: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         """Turns the event loop until `done()` is true."""
         assert self.queue.pump_until(lambda: bool(done()), seconds), (what, self.notices)
 

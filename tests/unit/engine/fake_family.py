@@ -51,7 +51,7 @@ class FakeFamily:
             raise MemoryError
         if "hold" in prompts:
             self.holding.set()
-            assert self.release.wait(20)
+            assert self.release.wait(300)
         self.steps_taken.append(tuple(task.job for task in tasks))
         for task in tasks:
             task.denoiser_calls += 1

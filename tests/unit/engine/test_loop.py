@@ -74,7 +74,7 @@ class Desk:
         wait_until(lambda: self.loop._inbox.qsize() >= count, 60)
 
     def outcome(self, name: str) -> Outcome:
-        assert self.done[name].wait(30), self.events[name]
+        assert self.done[name].wait(60), self.events[name]
         return collect(iter(self.events[name]), self.folder / name)
 
 
@@ -87,7 +87,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     one.loop.start()
     yield one
     FakeFamily.release.set()
-    assert one.loop.stop()
+    assert one.loop.stop(60)
 
 
 def hold(desk: Desk) -> None:
@@ -224,5 +224,5 @@ def test_stopping_ends_every_job_as_cancelled(tmp_path: Path) -> None:
     desk.loop.start()
     desk.submit("long", steps=10**6)
     wait_until(lambda: bool(desk.events["long"]), 60)
-    assert desk.loop.stop()
+    assert desk.loop.stop(60)
     assert desk.outcome("long").cancelled is not None

@@ -79,7 +79,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     one.loop.start()
     yield one
     plugin_functions.go_on.set()
-    assert one.loop.stop()
+    assert one.loop.stop(60)
 
 
 def test_a_picture_is_made_without_a_model_in_its_place_and_layout(desk: Desk) -> None:
@@ -144,7 +144,7 @@ def test_the_device_goes_on_while_a_picture_is_preprocessed(desk: Desk) -> None:
         ),
         sink,
     )
-    assert done.wait(20)
+    assert done.wait(60)
     assert not desk.done.is_set()
     plugin_functions.go_on.set()
     assert desk.outcome().finished is not None

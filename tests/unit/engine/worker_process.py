@@ -66,7 +66,7 @@ class WorkerProcess:
         self.metadata = ((TOKEN_HEADER, bearer(self.token)),)
 
     def __enter__(self) -> WorkerProcess:
-        grpc.channel_ready_future(self.channel).result(timeout=60)
+        grpc.channel_ready_future(self.channel).result(timeout=120)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +74,7 @@ class WorkerProcess:
         if self.process.poll() is None:
             assert self.process.stdin is not None
             self.process.stdin.close()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=120)
 
     def source(self, folder: Path) -> pb.ModelSource:
         """A model as the daemon's index describes it."""
@@ -113,7 +113,7 @@ class WorkerProcess:
 
     def stream(self, request: pb.RunJobRequest) -> Iterator[pb.RunJobResponse]:
         """The events of a job."""
-        stream: Iterator[pb.RunJobResponse] = self.stub.RunJob(request, metadata=self.metadata, timeout=60)
+        stream: Iterator[pb.RunJobResponse] = self.stub.RunJob(request, metadata=self.metadata, timeout=300)
         return stream
 
     def run(self, request: pb.RunJobRequest) -> Outcome:
@@ -156,12 +156,19 @@ def text_spec(prompt: str = "old brick wall", **fields: object) -> job_service_p
     return spec
 
 
+def long_spec(**fields: object) -> job_service_pb2.JobSpec:
+    """A job that is still running whenever a test looks: two calls of the denoiser a step, half a minute."""
+    spec = text_spec(steps=900, scheduler="heun", **fields)
+    spec.text_to_image.width_px = spec.text_to_image.height_px = 256
+    return spec
+
+
 def image_ref(blob: str, x: int = 0, y: int = 0) -> image_pb2.ImageRef:
     """A reference to an input."""
     return image_pb2.ImageRef(blob=blob, x_px=x, y_px=y)
 
 
-def wait_until(condition: object, seconds: float = 10.0) -> None:
+def wait_until(condition: object, seconds: float = 60.0) -> None:
     """Polls a condition."""
     assert callable(condition)
     end = time.monotonic() + seconds
