@@ -17,6 +17,8 @@ def main() -> None:
     step.add_argument("--workers", type=int, default=2)
     step = steps.add_parser("vae", help="train the autoencoder; resumes")
     step.add_argument("--minutes", type=float, default=30.0)
+    step = steps.add_parser("decoder", help="refine the decoder; the latents stay; resumes")
+    step.add_argument("--minutes", type=float, default=20.0)
     step = steps.add_parser("latents", help="encode the pictures and cut holes")
     step.add_argument("--shards", type=int, default=12)
     step.add_argument("--with-holes", type=int, default=6, help="shards that get holes too")
@@ -57,6 +59,10 @@ def main() -> None:
         from . import vae
 
         vae.train(args.minutes, args.seed, args.device)
+    elif args.step == "decoder":
+        from . import decoder
+
+        decoder.train(args.minutes, args.seed, args.device)
     elif args.step == "latents":
         from . import latents
 

@@ -142,6 +142,11 @@ def filled(studio: Studio, court: Court, count: int) -> Iterator[Figure]:
     yield Figure(f"{len(rows)} fills: material in the hole alone", _share(material == truth), 0.80)
     yield Figure(f"{len(rows)} fills: colour in the hole alone", _share(colour == labels[rows, 1]))
     yield Figure("fills: step across the border against inside", border(made), most=1.3)
+    hard = studio.mend(words[:60], chosen[:60], mask, guidance=FILL_GUIDANCE, pasted=True)
+    yield Figure("the same, pasted without blending", border(hard))
+    perfect = reconstruct(studio.vae, np.stack(chosen[:60]))
+    hard = [np.where(mask[..., None], new, old) for new, old in zip(perfect, chosen, strict=False)]
+    yield Figure("the same for the autoencoder's own reconstructions", border(hard))
     silent = studio.mend([""] * len(rows), chosen, mask, guidance=1.0)
     material, _ = court.ask(np.stack([p[HOLE] for p in silent]))
     yield Figure("the same without words: material in the hole", _share(material == truth))

@@ -19,6 +19,9 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
+from underpaint.engine.inpaint import MaskSet, mask_bounds, match_colors, prepare_masks
+from underpaint.geometry import mask_plan
+
 from . import control
 from .export import BEST, FILL_GUIDANCE, parts, scheduler
 from .latents import wrap
@@ -75,9 +78,14 @@ class Studio:
 
     def mend(
         self, words: Sequence[str], pictures: Sequence[Picture], mask: NDArray[np.bool_], *,
-        guidance: float = FILL_GUIDANCE, sampler: str = "", seed: int = 0,
+        guidance: float = FILL_GUIDANCE, sampler: str = "", seed: int = 0, pasted: bool = False,
     ) -> list[Picture]:  # fmt: skip
-        """Each picture with the hole filled; outside the hole the original is kept."""
+        """Each picture with the hole filled, grown, colour-matched and blended in as *Fill* does it.
+
+        `pasted` puts the model's pixels into the hole and nothing else.
+        """
+        edges = prepare_masks(mask.astype(np.float32), mask_plan(mask_bounds(mask.astype(np.float32)), 1.0))
+        repaint = mask if pasted else edges.denoise >= 0.5
 
         def batch(part: slice) -> NDArray[np.float32]:
             pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
@@ -85,15 +93,17 @@ class Studio:
             seeds = range(seed + part.start, seed + part.start + len(images))
             return _images(pipeline(
                 list(words[part]), image=images, height=256, width=256, num_inference_steps=10,
-                mask_image=[Image.fromarray((mask * 255).astype(np.uint8))] * len(images),
+                mask_image=[Image.fromarray((repaint * 255).astype(np.uint8))] * len(images),
                 guidance_scale=guidance, strength=1.0, generator=_generators(seeds), output_type="np",
             ))  # fmt: skip
 
-        made = _bytes(_side_by_side(batch, len(words)))
-        return [
-            np.where(mask[..., None], new, old).astype(np.uint8)
-            for new, old in zip(made, pictures, strict=True)
-        ]
+        made = [picture for part in _side_by_side(batch, len(words)) for picture in part]
+        if pasted:
+            return [
+                np.where(mask[..., None], new, old).astype(np.uint8)
+                for new, old in zip(_bytes([np.stack(made)]), pictures, strict=True)
+            ]
+        return [_blended(new, old, edges) for new, old in zip(made, pictures, strict=True)]
 
     def follow(
         self, kind: str, words: Sequence[str], drawn: Sequence[Picture], seeds: Sequence[int], *,
@@ -116,6 +126,13 @@ class Studio:
             ))  # fmt: skip
 
         return _bytes(_side_by_side(batch, len(words)))
+
+
+def _blended(made: NDArray[np.float32], picture: Picture, edges: MaskSet) -> Picture:
+    old = (picture / 255.0).astype(np.float32)
+    matched = match_colors(made, old, edges.grown, np.ones(edges.grown.shape, np.float32))
+    cover = edges.composite[..., None]
+    return np.asarray(((matched * cover + old * (1 - cover)) * 255).round(), np.uint8)
 
 
 def _or(sampler: str) -> str:

@@ -105,7 +105,7 @@ def loss(made: Tensor, true: Tensor) -> Tensor:
     )
 
 
-def _matrix(name: str, value: Tensor) -> bool:
+def inner(name: str, value: Tensor) -> bool:
     """Which weights Muon takes: all convolutions but the first and last of each half."""
     return value.ndim == 4 and value.shape[0] == value.shape[1] == 48
 
@@ -118,7 +118,7 @@ def train(minutes: float, seed: int, device: str) -> None:
     norm = Norm().to(where)
     parts = {"vae": model, "norm": norm}
     # no averaging: the latents' scale drifts and the running statistics belong to the last step
-    masters = Masters(parts, 1.5e-3, decay=1e-3, ema=0.0, muon=_matrix, muon_size=0.5)
+    masters = Masters(parts, 1.5e-3, decay=1e-3, ema=0.0, muon=inner, muon_size=0.5)
     path = cache() / "vae.pt"
     spent = float((masters.load(path) or {}).get("spent", 0.0))
     shards = dataset.load()
@@ -155,7 +155,8 @@ def train(minutes: float, seed: int, device: str) -> None:
 
 
 def trained(device: torch.device) -> AutoencoderTiny:
-    """The averaged autoencoder with the normalisation folded in, float32, for use."""
+    """The averaged autoencoder with the normalisation folded in, and its refined decoder where there is
+    one; float32, for use."""
     state = averaged("vae")
     model = new()
     model.load_state_dict(state["vae"])
@@ -164,4 +165,6 @@ def trained(device: torch.device) -> AutoencoderTiny:
     with torch.no_grad():
         last.weight /= deviation[:, None, None, None]
         last.bias.copy_((last.bias - state["norm"]["mean"]) / deviation)
+    if (cache() / "decoder.pt").exists():
+        model.decoder.load_state_dict(averaged("decoder")["decoder"])
     return model.to(device).eval().requires_grad_(False)
