@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 
 # How long an example takes says nothing on a machine that does other things too. A search that finds
 # something new is for people at their desks: what runs before a merge looks at the same examples each time.
-settings.register_profile("desk", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("desk", deadline=None, print_blob=True, suppress_health_check=SLOW)
 settings.register_profile("ci", settings.get_profile("desk"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 

@@ -455,7 +455,7 @@ class RunOnMainWaits(ReferenceHost):
             done.set()
 
         super().run_on_main(run)
-        done.wait(30)
+        done.wait(60)
 
 
 @mistake("run-on-main", words="out of order")
@@ -474,7 +474,9 @@ class CallsFromAWorkerThread(ReferenceHost):
     def write_result(self, result: Result) -> None:
         super().write_result(result)
         notice = Notice("Saved.")
-        threading.Thread(target=lambda: self.show_notice(notice), name="saver").start()
+        saver = threading.Thread(target=lambda: self.show_notice(notice), name="saver")
+        saver.start()
+        saver.join()
 
     def _check_thread(self) -> None:
         """Most programs do not check: they crash, some day."""
@@ -657,7 +659,7 @@ class AThreadForEachResult(ReferenceHost):
 
     def write_result(self, result: Result) -> None:
         super().write_result(result)
-        threading.Thread(target=self._end.wait, args=(20,), name="watcher", daemon=True).start()
+        threading.Thread(target=self._end.wait, args=(600,), name="watcher", daemon=True).start()
 
 
 @mistake("no-leaked-descriptors", words="descriptors more than before")

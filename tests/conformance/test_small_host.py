@@ -82,7 +82,7 @@ def test_it_runs_in_a_hosts_python_with_the_client_alone(version: str, fake: Fak
         env=environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -102,7 +102,8 @@ async def test_a_running_job_is_cancelled_within_a_step(caller: Caller) -> None:
 
 
 async def test_a_killed_worker_costs_a_restart_and_not_the_picture(home: Home, caller: Caller) -> None:
-    expected = (await finish(caller, (await caller.submit(spec=paint(LONG, scheduler="heun"))).name)).results[0].sha256
+    alone = await caller.submit(spec=paint(LONG, scheduler="heun"))
+    expected = (await finish(caller, alone.name)).results[0].sha256
     job = await caller.submit(spec=paint(LONG, scheduler="heun"))
     await caller.until(job.name, RUNNING, step=3)
     info = await caller.call(caller.server.GetServerInfo, GetServerInfoRequest())

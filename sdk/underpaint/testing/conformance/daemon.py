@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from underpaint.types import Alpha, Channels, ColorSpace, DataType, Image, PixelFormat, RowOrder
 
-START_S: Final = 20.0
-_ANSWER_S: Final = 15.0
+START_S: Final = 120.0
+_ANSWER_S: Final = 60.0
 _LOG: Final = "fake.log"
 # Not a literal: the suite also lives inside plug-ins' own packages.
 _PROCESS: Final = f"{__name__.rpartition('.conformance.')[0]}.fake_process"
@@ -143,7 +143,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        process.wait(5)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from underpaint.host import TaskState
+from underpaint.host import Capability, TaskState
 from underpaint.testing.conformance.check import check, expect
 from underpaint.testing.conformance.checks.jobs import HOLE, PLACED, begin
 from underpaint.testing.conformance.patterns import hard_mask
 from underpaint.testing.conformance.stage import WIDE, Stage
 
+_END_S = 30.0
 _ADVICE = (
     "The panel's button calls Task.cancel() of that very task, and the host's event loop goes on turning. "
     "Take "
@@ -29,10 +30,11 @@ def cancel_running(stage: Stage) -> None:
     stage.link.script(steps=3, hang_at_step=2)
     task = stage.work(stage.session())
     stage.in_step(task)
-    stage.idle(0.1)
+    if Capability.PREVIEW in stage.adapter.capabilities:
+        stage.until(lambda: stage.watch.named("show_preview"), "show_preview")
     stage.rig.cancel(task)
     stage.rig.cancel(task)
-    stage.until(lambda: task.done, "the end of a cancelled task (it goes on: cancelling is ignored)", 8)
+    stage.until(lambda: task.done, "the end of a cancelled task (it goes on: cancelling is ignored)", _END_S)
     stage.end(task, TaskState.CANCELLED)
     stage.idle(0.2)
     states = [job["state"] for job in stage.link.jobs()]

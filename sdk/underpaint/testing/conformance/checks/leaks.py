@@ -17,7 +17,7 @@ from underpaint.testing.conformance.rig import Unsupported
 from underpaint.testing.conformance.stage import WIDE, Stage
 
 _JOBS = 3
-_SETTLE_S = 3.0
+_SETTLE_S = 30.0
 _LOOKS = 5
 _DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from underpaint.host import Capability
 from underpaint.testing.conformance.check import check, expect
@@ -19,26 +19,41 @@ from underpaint.types import Bounds
 
 _HUGE = Bounds(0, 0, 16384, 16384)
 _READ_S = 1.5
+_TRIES = 5
 _READ_BYTES = 256 << 20
 
 
+T = TypeVar("T")
+
+
 @dataclass
-class _Measure:
-    seconds: float = 0.0
-    bytes: int = 0
+class _Measure(Generic[T]):
+    value: T
+    seconds: float
+    bytes: int
 
 
-@contextmanager
-def _measured() -> Iterator[_Measure]:
-    """Time, and Python's memory at its highest (numpy's arrays count)."""
-    measure = _Measure()
+def _measured(read: Callable[[], T]) -> _Measure[T]:
+    """Time, and Python's memory at its highest (numpy's arrays count).
+
+    What took long is read again, and the shortest time counts: a busy machine is slow now and then, an
+    adapter that reads too much is slow every time.
+    """
+    measure = _measured_once(read)
+    for _ in range(_TRIES - 1):
+        if measure.seconds > _READ_S and measure.bytes <= _READ_BYTES:
+            measure.seconds = min(measure.seconds, _measured_once(read).seconds)
+    return measure
+
+
+def _measured_once(read: Callable[[], T]) -> _Measure[T]:
     tracemalloc.start()
-    begun = time.perf_counter()
     try:
-        yield measure
+        begun = time.perf_counter()
+        value = read()
+        seconds = time.perf_counter() - begun
+        return _Measure(value, seconds, tracemalloc.get_traced_memory()[1])
     finally:
-        measure.seconds = time.perf_counter() - begun
-        _, measure.bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
 
 
@@ -60,17 +75,20 @@ def huge_canvas(stage: Stage) -> None:
     canvas = stage.adapter.canvas()
     expect((canvas.width, canvas.height) == (16384, 16384), f"canvas() says {canvas.width}x{canvas.height}")
     bounds = Bounds(9010, 12004, 48, 32)
-    with _measured() as reading:
-        image = stage.adapter.read_merged(document, bounds)
+    reading = _measured(lambda: stage.adapter.read_merged(document, bounds))
     taken, peak = reading.seconds, reading.bytes
-    got = stage.decoded(image, document, bounds, "read_merged")
+    got = stage.decoded(reading.value, document, bounds, "read_merged")
     wrong = difference(got, stage.expected(document, bounds), bounds.width, stage.tolerance(document))
     expect(not wrong, f"far from the origin: {wrong}")
     if Capability.SELECTION in stage.adapter.capabilities:
-        with _measured() as reading:
-            found = stage.adapter.selection_bounds(document)
-            mask = stage.adapter.read_selection(document, bounds)
-        taken, peak = max(taken, reading.seconds), max(peak, reading.bytes)
+        looking = _measured(
+            lambda: (
+                stage.adapter.selection_bounds(document),
+                stage.adapter.read_selection(document, bounds),
+            )
+        )
+        found, mask = looking.value
+        taken, peak = max(taken, looking.seconds), max(peak, looking.bytes)
         expect(found == selected, f"selection_bounds is {found}, {selected} is selected")
         covered = [round(pixel[0] * 255) for pixel in decode(mask)]
         wanted = [coverage(selection_mask, x, y) for y in rows(bounds) for x in columns(bounds)]

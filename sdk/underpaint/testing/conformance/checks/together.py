@@ -77,7 +77,7 @@ def previews(stage: Stage) -> None:
     """Looked at while one is shown, and afterwards."""
     document, _, task = begin(stage)
     steps = stage.steps_before
-    stage.until(lambda: stage.watch.named("show_preview"), "show_preview", 5)
+    stage.until(lambda: stage.watch.named("show_preview"), "show_preview")
     got, want = stage.merged(document, WIDE), stage.expected(document, WIDE)
     wrong = difference(got, want, WIDE.width, stage.tolerance(document))
     expect(not wrong, f"a preview is in the picture that read_merged gives: {wrong}")
