@@ -12,14 +12,15 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from underpaint.errors import UnderpaintError
+from tests.unit.daemon.scripted_worker import gate
+from underpaint.errors import ShuttingDown, UnderpaintError
 from underpaint.types import MASK_FORMAT, PixelFormat
 from underpaint.v1 import blob_service_pb2, image_pb2, job_service_pb2, status_pb2
 from underpaint.v1.blob_service_pb2_grpc import BlobServiceStub
@@ -32,6 +33,8 @@ from underpaint.wire.status import status_to_error
 
 SCRIPTED_WORKER = Path(__file__).with_name("scripted_worker.py")
 SDK = Path(__file__).parents[3] / "sdk"
+# For what happens at once, if a machine is not busy with something else.
+SOON_S = 60.0
 STATES = job_service_pb2.JobState
 
 
@@ -82,6 +85,8 @@ class Home:
             "UNDERPAINT_MODEL_ROOTS": str(self.models),
             "UNDERPAINT_INSTALLED_MODELS": "no",
             "UNDERPAINT_DEFAULT_MODEL": "tiny",
+            # What a test leaves running shall not hold up its end.
+            "UNDERPAINT_DRAIN_S": "0",
             "UNDERPAINT_WORKER_COMMAND": command,
             "PYTHONPATH": str(SDK),
             **self.environment,
@@ -95,6 +100,10 @@ class Home:
     def discovery(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.runtime / "daemon.json").read_text())
         return found
+
+    def let_go(self, job: str, after: int) -> None:
+        """Lets a job go on that the scripted worker holds after so many steps, now or when it gets there."""
+        gate(self.ledger, job, after).touch()
 
     def popen(self, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -116,13 +125,13 @@ class Home:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             try:
-                process.communicate(timeout=15)
+                process.communicate(timeout=SOON_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
                 raise
 
-    def wait_until_found(self, process: subprocess.Popen[str], timeout_s: float = 15) -> None:
+    def wait_until_found(self, process: subprocess.Popen[str], timeout_s: float = SOON_S) -> None:
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             if process.poll() is not None:
@@ -137,7 +146,8 @@ class Home:
 class Caller:
     """Calls a daemon as any gRPC client would; refused calls raise the error of the tree."""
 
-    def __init__(self, address: str, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, home: Home, address: str, metadata: tuple[tuple[str, str], ...]) -> None:
+        self.home = home
         self.channel = grpc.aio.insecure_channel(address.removeprefix("tcp:"))
         self.metadata = metadata
         self.jobs = JobServiceStub(self.channel)
@@ -145,7 +155,7 @@ class Caller:
         self.models = ModelServiceStub(self.channel)
         self.server = ServerServiceStub(self.channel)
 
-    async def call(self, method: Any, request: Any, timeout_s: float = 20) -> Any:
+    async def call(self, method: Any, request: Any, timeout_s: float = SOON_S) -> Any:
         try:
             return await method(request, metadata=self.metadata, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
@@ -185,10 +195,29 @@ class Caller:
 
     async def finish(self, name: str) -> job_service_pb2.Job:
         """The job in its final state."""
-        return (await asyncio.wait_for(self.watch(name), 30))[-1].job
+        return (await asyncio.wait_for(self.watch(name), SOON_S))[-1].job
+
+    async def watched(self, name: str) -> asyncio.Task[job_service_pb2.Job]:
+        """A task that waits for the job's final state; the daemon knows of its stream already."""
+        hears = asyncio.Event()
+
+        async def follow() -> job_service_pb2.Job:
+            job = job_service_pb2.Job()
+            request = job_service_pb2.WatchJobRequest(name=name)
+            async for response in self.stream(self.jobs.WatchJob, request):
+                job = response.job
+                hears.set()
+            return job
+
+        task = asyncio.create_task(follow())
+        await asyncio.wait_for(hears.wait(), SOON_S)
+        return task
 
     async def until(self, name: str, state: int, step: int = 0) -> job_service_pb2.Job:
         """The job once it is in this state and its third stage has done so many steps."""
+        return await asyncio.wait_for(self._until(name, state, step), SOON_S)
+
+    async def _until(self, name: str, state: int, step: int) -> job_service_pb2.Job:
         request = job_service_pb2.WatchJobRequest(name=name)
         async for response in self.stream(self.jobs.WatchJob, request):
             job = response.job
@@ -220,7 +249,27 @@ def connect(home: Home, **headers: str) -> Caller:
     """A client with the right token and protocol unless `headers` say otherwise ("" leaves one out)."""
     found = home.discovery
     values = {TOKEN_HEADER: bearer(found["token"]), PROTOCOL_HEADER: "1", **headers}
-    return Caller(found["address"], tuple((key, value) for key, value in values.items() if value))
+    return Caller(home, found["address"], tuple((key, value) for key, value in values.items() if value))
+
+
+async def eventually(true: Callable[[], object], what: str) -> None:
+    """Waits for something that comes true by itself."""
+    until = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < until, what
+        await asyncio.sleep(0.02)
+
+
+async def draining(caller: Caller) -> None:
+    """Waits until the daemon takes no more jobs."""
+    until = time.monotonic() + SOON_S
+    while time.monotonic() < until:
+        try:
+            await caller.submit("steps=1")
+        except ShuttingDown:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the daemon takes jobs for ever")
 
 
 def to_error(error: grpc.aio.AioRpcError) -> UnderpaintError:

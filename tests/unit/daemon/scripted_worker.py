@@ -1,8 +1,9 @@
 """A real worker process without torch: speaks WorkerService and does what the prompt says.
 
-Prompt "key=value key=value …": steps=N plan length, step_s=SECONDS a step, crash=always|once (at the second
-step), hang=1 (ignores cancellation), freeze=1 (says nothing more after the first step),
-garbage=stage|file|size|nothing|layout, fail=REASON, refuse=1, full=1.
+Prompt "key=value key=value …": steps=N plan length, step_s=SECONDS a step, hold=N,N… (after so many steps
+waits until the test lets it go on: `gate`), crash=always|once (at the second step), hang=1 (ignores
+cancellation), freeze=1 (says nothing more after the first step), garbage=stage|file|size|nothing|layout,
+fail=REASON, refuse=1, full=1.
 UNDERPAINT_SCRIPT: exit (ends at once), silent (never answers).
 """
 
@@ -83,8 +84,13 @@ class ScriptedWorker(WorkerServiceServicer):
             yield pb.RunJobResponse(stepped=pb.Stepped(stage_index=99, step=1))
         for index in (0, 1):
             yield pb.RunJobResponse(stepped=pb.Stepped(stage_index=index, step=1))
+        holds = {int(after) for after in script.get("hold", "").split(",") if after}
         for step in range(1, steps + 1):
             await asyncio.sleep(float(script.get("step_s", 0)))
+            while step - 1 in holds and not gate(self.ledger, request.job, step - 1).exists():
+                if cancelled.is_set() and "hang" not in script:
+                    break
+                await asyncio.sleep(0.01)
             if cancelled.is_set() and "hang" not in script:
                 yield pb.RunJobResponse(cancelled=pb.Cancelled(denoiser_calls_after=0))
                 return
@@ -134,6 +140,11 @@ class ScriptedWorker(WorkerServiceServicer):
         if how:
             mark.touch()
         return bool(how)
+
+
+def gate(ledger: Path, job: str, after: int) -> Path:
+    """The file that lets a job go on which waits after so many steps."""
+    return ledger.with_name(f"go-on-{job.rpartition('/')[2]}-{after}")
 
 
 class Guard(grpc.aio.ServerInterceptor):

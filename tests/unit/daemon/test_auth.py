@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pool
 
-from tests.unit.daemon.harness import Caller, Home, connect, to_error
+from tests.unit.daemon.harness import SOON_S, Caller, Home, connect, to_error
 from underpaint.daemon.auth import Guard, new_token
 from underpaint.errors import ProtocolUnsupported, TokenRefused
 from underpaint.v1 import blob_service_pb2, job_service_pb2, model_service_pb2, server_service_pb2
@@ -35,7 +35,7 @@ async def raw(caller: Caller, path: str, client_streams: bool, server_streams: b
         yield b""
 
     request = one() if client_streams else b""
-    call = method(request, metadata=caller.metadata, timeout=10)
+    call = method(request, metadata=caller.metadata, timeout=SOON_S)
     try:
         if server_streams:
             async for _ in call:
@@ -90,7 +90,7 @@ async def test_reflection_is_off_unless_it_is_asked_for(home: Home) -> None:
         with home.daemon(UNDERPAINT_REFLECTION=setting):
             caller = connect(home)
             call = caller.channel.stream_stream(path)(
-                iter([b"\x3a\x00"]), metadata=caller.metadata, timeout=10
+                iter([b"\x3a\x00"]), metadata=caller.metadata, timeout=SOON_S
             )
             try:
                 answer = await call.read()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.daemon.harness import Caller, Home, connect, image_layout
+from tests.unit.daemon.harness import SOON_S, Caller, Home, connect, image_layout
 from underpaint.errors import ContentRefused, InvalidRequest, UnderpaintError
 from underpaint.types import MASK_FORMAT, Alpha, Channels, PixelFormat
 from underpaint.v1 import job_service_pb2 as pb
@@ -146,7 +146,7 @@ async def test_a_policy_refuses_prompts_with_its_reason_and_queues_nothing(
 
 
 async def test_a_job_that_waited_while_the_policy_changed_is_refused(home: Home, tmp_path: Path) -> None:
-    with home.daemon(UNDERPAINT_START_WORKERS="no", UNDERPAINT_WORKER_COMMAND="sleep 60"):
+    with home.daemon(UNDERPAINT_SCRIPT="silent"):
         caller = connect(home)
         job = await caller.submit("a wörd")
         await caller.channel.close()
@@ -185,7 +185,7 @@ def test_a_broken_policy_keeps_the_daemon_from_starting(home: Home, tmp_path: Pa
     path = write(tmp_path / "policy.json", policy)
     process = home.popen(UNDERPAINT_POLICY_FILE=path)
     try:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=SOON_S)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.daemon.harness import Caller, Home, connect, image_layout
+from tests.unit.daemon.harness import SOON_S, Caller, Home, connect, eventually, image_layout
 from underpaint.errors import BlobNotFound, BlobStateError, StorageFull
 from underpaint.v1 import blob_service_pb2 as pb
 
@@ -22,6 +22,11 @@ async def create(caller: Caller, *, mapped: bool = False, edge: int = 64) -> pb.
     request = pb.CreateBlobRequest(layout=image_layout(edge, edge), mapped=mapped)
     response: pb.CreateBlobResponse = await caller.call(caller.blobs.CreateBlob, request)
     return response
+
+
+async def arrived(path: str, start: bytes) -> None:
+    """Waits until the daemon has written the first bytes of an upload."""
+    await eventually(lambda: Path(path).read_bytes().startswith(start), "nothing arrived")
 
 
 async def write(caller: Caller, *messages: pb.WriteBlobRequest) -> pb.WriteBlobResponse:
@@ -97,18 +102,16 @@ async def test_an_upload_without_a_name_or_without_a_message_is_refused(shared: 
 
 
 async def test_only_one_upload_writes_to_a_blob_and_nobody_seals_it_meanwhile(shared: Caller) -> None:
-    name = (await create(shared)).blob.name
-    first_sent, go_on = asyncio.Event(), asyncio.Event()
+    created = await create(shared, mapped=True)
+    name, go_on = created.blob.name, asyncio.Event()
 
     async def slowly() -> AsyncIterator[pb.WriteBlobRequest]:
         yield pb.WriteBlobRequest(name=name, data=b"\1" * 100)
-        first_sent.set()
         await go_on.wait()
         yield pb.WriteBlobRequest(offset_bytes=100, data=b"\1" * (64 * 64 * 4 - 100))
 
     upload = asyncio.create_task(shared.call(shared.blobs.WriteBlob, slowly()))
-    await first_sent.wait()
-    await asyncio.sleep(0.1)
+    await arrived(created.path, b"\1" * 100)
     with pytest.raises(BlobStateError, match="another upload"):
         await write(shared, pb.WriteBlobRequest(name=name, data=b"\2"))
     with pytest.raises(BlobStateError, match="still being uploaded"):
@@ -119,16 +122,17 @@ async def test_only_one_upload_writes_to_a_blob_and_nobody_seals_it_meanwhile(sh
 
 
 async def test_an_upload_that_breaks_off_can_be_begun_again(shared: Caller) -> None:
-    name = (await create(shared)).blob.name
+    created = await create(shared, mapped=True)
+    name = created.blob.name
 
     async def breaks() -> AsyncIterator[pb.WriteBlobRequest]:
         yield pb.WriteBlobRequest(name=name, data=b"\1" * 100)
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     call = shared.blobs.WriteBlob(breaks(), metadata=shared.metadata)
-    await asyncio.sleep(0.2)
+    await arrived(created.path, b"\1" * 100)
     call.cancel()
-    until = asyncio.get_running_loop().time() + 5
+    until = asyncio.get_running_loop().time() + SOON_S
     while True:
         try:
             await write(shared, pb.WriteBlobRequest(name=name, data=b"\2" * (64 * 64 * 4)))
@@ -170,15 +174,14 @@ async def test_a_released_blob_leaves_no_file_and_releasing_is_idempotent(
             await caller.call(method, request)
 
 
-async def test_leases_that_nobody_renews_end(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_leases_that_nobody_renews_end(home: Home) -> None:
     with home.daemon(UNDERPAINT_LEASE_S="1"):
         caller = connect(home)
-        await create(caller, mapped=True)
-        assert len(list(home.pixels.iterdir())) == 1
-        until = asyncio.get_running_loop().time() + 15
-        while list(home.pixels.iterdir()):
-            assert asyncio.get_running_loop().time() < until
-            await asyncio.sleep(0.1)
+        created = await create(caller, mapped=True)
+        assert Path(created.path).parent == home.pixels
+        await eventually(lambda: not list(home.pixels.iterdir()), "the lease lasts for ever")
+        with pytest.raises(BlobNotFound):
+            await caller.call(caller.blobs.RenewBlob, pb.RenewBlobRequest(name=created.blob.name))
         await caller.channel.close()
 
 
