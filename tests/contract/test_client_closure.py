@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -24,6 +25,7 @@ FOR_3_10 = "typing_extensions>=4.1"
 REQUIREMENTS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
     "dependencies"
 ]
+PATIENT = ("--quiet", "--disable-pip-version-check", "--retries=8", "--timeout=60")
 # No wheel but py3-none-any will do; 3.10 asks for the most (typing_extensions).
 ONLY_PURE = [
     "--only-binary=:all:",
@@ -79,15 +81,16 @@ def closure() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "underpaint-tests"
     digest = hashlib.sha256("\n".join([*REQUIREMENTS, FOR_3_10, *ONLY_PURE]).encode()).hexdigest()[:16]
     folder = cache / f"closure-{digest}"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            target = Path(scratch) / "site"
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run(
-                [*command, "--target", str(target), *ONLY_PURE, FOR_3_10, *REQUIREMENTS], check=True
-            )
-            target.rename(folder)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "closure.lock").open("w") as lock:
+        # Two runs of the tests at once: the second one waits and finds it there.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as scratch:
+                target = Path(scratch) / "site"
+                command = [sys.executable, "-m", "pip", "install", *PATIENT, "--target", str(target)]
+                subprocess.run([*command, *ONLY_PURE, FOR_3_10, *REQUIREMENTS], check=True)
+                target.rename(folder)
     return folder
 
 

@@ -23,7 +23,7 @@ print(*sorted(loaded & {{'torch', 'numpy', 'grpc', 'diffusers', 'PIL', 'rich', '
 
 def _import(use: str = "") -> tuple[float, str]:
     command = [sys.executable, "-c", IMPORT.format(use=use)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     seconds, loaded = done.stdout.splitlines()
     return float(seconds), loaded
 

@@ -133,7 +133,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         self.seen[text.strip()] = done.stdout
         return done

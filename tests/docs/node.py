@@ -12,6 +12,8 @@ from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "other_languages" / "node"
 OLDEST = 18
+# A registry that stumbles is asked again.
+PATIENT = ("--fetch-retries=6", "--fetch-timeout=60000")
 
 
 class NodeUnavailable(Exception):
@@ -35,8 +37,8 @@ def installed() -> Path:
             scratch.mkdir()
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(EXAMPLE / name, scratch)
-            command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=300)
+            command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *PATIENT]
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=600)
             if done.returncode != 0:
                 raise NodeUnavailable(f"npm ci failed: {done.stderr.strip()[-500:]}")
             scratch.rename(folder)
@@ -46,7 +48,7 @@ def installed() -> Path:
 def node() -> str:
     """The program. Installs Debian's where there is none and we are root there, as the host tests do."""
     program = _program("node")
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=120, check=True)
     version = int(said.stdout.strip().lstrip("v").partition(".")[0])
     if version < OLDEST:
         raise NodeUnavailable(f"node is {said.stdout.strip()}; the example needs {OLDEST} or later")

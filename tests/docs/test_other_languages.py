@@ -55,7 +55,7 @@ def paint(folder: Path, runtime: Path, *arguments: str) -> subprocess.CompletedP
         env={**environ, "UNDERPAINT_PROTO_DIR": str(PROTO)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

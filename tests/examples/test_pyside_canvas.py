@@ -20,6 +20,7 @@ from underpaint.testing.conformance import conformance_tests
 from underpaint.testing.fake_daemon import FakeDaemon, Script
 from underpaint.types import Bounds
 
+PATIENCE_S = 60.0
 TestConformance = conformance_tests(PySideRig)
 
 
@@ -44,7 +45,7 @@ def _opened(rig: PySideRig) -> Any:
     document = rig.module.Document(400, 300, "Wall")
     document.add("Ground", QImage(str(EXAMPLES / "pictures" / "wall.png")).scaled(400, 300), 0, 0, 0)
     rig.window.open(document)
-    rig.pump(lambda: rig.window.tabs.currentWidget().isVisible(), 5)
+    assert rig.pump(lambda: rig.window.tabs.currentWidget().isVisible(), PATIENCE_S)
     return document
 
 
@@ -81,12 +82,12 @@ def test_a_dragged_selection_is_filled_shown_and_undone(
     assert selected is not None and abs(selected.width() - 140) <= 2 and abs(selected.height() - 110) <= 2
     rig.window.prompt.setText("moss")
     _press(rig, "Fill")
-    assert rig.pump(lambda: len(document.layers()) == 2, 20), rig.window.statusBar().currentMessage()
+    assert rig.pump(lambda: len(document.layers()) == 2, PATIENCE_S), rig.window.statusBar().currentMessage()
     assert rig.layer_names(document.id) == ["moss", "Ground"]
     after = document.merged(QRect(0, 0, 400, 300))
     assert after.pixel(190, 145) != before.pixel(190, 145)
     assert after.pixel(20, 20) == before.pixel(20, 20)
-    rig.pump(lambda: rig.window.bar.value() == 100, 5)
+    assert rig.pump(lambda: rig.window.bar.value() == 100, PATIENCE_S)
     shown = rig.window.grab()
     shown.save(str(tmp_path / "window.png"))
     # What a person sees is the picture, not only the document: the view's own pixels hold the drawing.
@@ -102,7 +103,7 @@ def test_a_dragged_selection_is_filled_shown_and_undone(
 def test_a_fill_without_a_selection_tells_the_user_in_the_status_bar(rig: PySideRig) -> None:
     _opened(rig)
     _press(rig, "Fill")
-    assert rig.pump(lambda: "Nothing is selected" in rig.window.statusBar().currentMessage(), 10)
+    assert rig.pump(lambda: "Nothing is selected" in rig.window.statusBar().currentMessage(), PATIENCE_S)
 
 
 def test_cancel_ends_the_running_fill(rig: PySideRig, daemon: FakeDaemon) -> None:
@@ -110,9 +111,9 @@ def test_cancel_ends_the_running_fill(rig: PySideRig, daemon: FakeDaemon) -> Non
     document = _opened(rig)
     document.select(QRect(100, 80, 60, 40))
     _press(rig, "Fill")
-    assert rig.pump(lambda: rig.window.bar.value() > 0, 20)
+    assert rig.pump(lambda: rig.window.bar.value() > 0, PATIENCE_S)
     _press(rig, "Cancel")
-    assert rig.pump(lambda: not rig.window.session.tasks, 10)
+    assert rig.pump(lambda: not rig.window.session.tasks, PATIENCE_S)
     assert len(document.layers()) == 1
 
 

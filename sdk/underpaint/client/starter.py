@@ -48,7 +48,8 @@ class Launched:
             return True
         except PermissionError:
             return False
-        return False
+        # Where nobody collects orphans (containers without an init), it stays in the list of processes.
+        return _is_zombie(self.pid)
 
     def last_words(self) -> str:
         """The end of what it printed."""
@@ -59,6 +60,14 @@ class Launched:
         except OSError:
             return ""
         return "\n".join(lines[-8:])
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return state[:1] == ["Z"]
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

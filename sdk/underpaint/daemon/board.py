@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -48,14 +48,14 @@ class Board:
     """Unfinished jobs by name. Used from the event loop's thread.
 
     `on_queue` is called when a job may be waiting for a worker, `on_ended` with the name of a job that let
-    its inputs go and holds `results` now.
+    its inputs go and holds `results` now; nobody hears of the end before it has returned.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.jobs: dict[str, LiveJob] = {}
         self.queue = JobQueue()
         self.on_queue: Callable[[], None] = lambda: None
-        self.on_ended: Callable[[str, Sequence[str]], None] = lambda name, results: None
+        self.on_ended: Callable[[str, Sequence[str]], Awaitable[None]] = _nothing_more
         self._journal = journal
         self._tasks = TaskSet()
         self._saves: dict[str, asyncio.TimerHandle] = {}
@@ -198,7 +198,7 @@ class Board:
         live.ended = True
         self._forget_save(live)
         self.queue.discard(live.name)
-        # Readers see the old state until the new one is on disk.
+        # Readers see the old state until the new one is on disk and what it ends is gone.
         final = copy_job(live.message)
         change(final)
         final.state = state
@@ -206,11 +206,13 @@ class Board:
         final.end_time.CopyFrom(now())
         final.sequence += 1
         await self._journal.finish(live, final, results)
-        live.message = final
-        self.jobs.pop(live.name, None)
-        self._publish(live, final)
-        self.on_ended(live.name, list(results))
-        self._renumber()
+        try:
+            await self.on_ended(live.name, list(results))
+        finally:
+            live.message = final
+            self.jobs.pop(live.name, None)
+            self._publish(live, final)
+            self._renumber()
 
     def _change(self, live: LiveJob) -> None:
         live.message.sequence += 1
@@ -240,6 +242,10 @@ class Board:
         timer = self._saves.pop(live.name, None)
         if timer is not None:
             timer.cancel()
+
+
+async def _nothing_more(name: str, results: Sequence[str]) -> None:
+    """Nobody holds anything for the job."""
 
 
 def copy_job(message: Job) -> Job:

@@ -155,8 +155,8 @@ class JobManager:
         """Waits for what is under way."""
         await self._tasks.settle(2.0)
 
-    def _ended(self, name: str, results: Sequence[str]) -> None:
-        self._tasks.spawn(self._blobs.unpin(name, keep=results), f"unpin {name}")
+    async def _ended(self, name: str, results: Sequence[str]) -> None:
+        await self._blobs.unpin(name, keep=results)
 
 
 def page_size(asked: int) -> int:

@@ -37,8 +37,17 @@ from underpaint.worker_v1.worker_service_pb2 import (
 log = structlog.get_logger(__name__)
 
 # How long after a broken stream the process is given to turn out dead.
-DEATH_S = 2.0
+DEATH_S = 10.0
+# How long a worker may take to note a cancellation before it is asked again.
+NOTE_S = 2.0
 ASK_AGAIN_S = 0.02
+# What a stream that broke ends with; every other status is a worker's answer.
+BROKEN = (
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+)
 MAX_PREVIEW_EDGE = 256
 ENDED = "The worker ended while the job ran"
 # How the board hears what became of a job.
@@ -205,13 +214,11 @@ class Runner:
         self, live: LiveJob, worker: Worker, process: WorkerProcess, error: grpc.aio.AioRpcError
     ) -> Tell:
         """The stream broke: because the worker died, or because it refused the call."""
-        try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), DEATH_S)
-        except asyncio.TimeoutError:
-            # It refused the call, or cannot be heard any more: it shall not go on for nobody.
-            await self._ask_to_cancel(live, process)
-            raise rpc_error(error, worker.info.device) from error
-        return self._lost(live, process.last_words(ENDED))
+        if error.code() in BROKEN and await _ends_within(process, DEATH_S):
+            return self._lost(live, process.last_words(ENDED))
+        # It refused the call, or cannot be heard any more: it shall not go on for nobody.
+        await self._ask_to_cancel(live, process)
+        raise rpc_error(error, worker.info.device) from error
 
     def _lost(self, live: LiveJob, what: str) -> Tell:
         if live.cancel_requested:
@@ -234,11 +241,20 @@ class Runner:
         """Whether the worker knew the job, or cannot be asked."""
         request = CancelJobRequest(job=live.name)
         try:
-            answer = await process.stub.CancelJob(request, metadata=process.metadata, timeout=DEATH_S)
+            answer = await process.stub.CancelJob(request, metadata=process.metadata, timeout=NOTE_S)
         except grpc.aio.AioRpcError as error:
             log.debug("worker did not take the cancellation", job=live.name, code=error.code().name)
-            return True
+            # One that is busy has perhaps never seen the request; one that is gone needs none.
+            return error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
         return bool(answer.found)
+
+
+async def _ends_within(process: WorkerProcess, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(asyncio.shield(process.wait()), seconds)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 def inputs_of(spec: JobSpec) -> list[str]:

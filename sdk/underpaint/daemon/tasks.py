@@ -1,18 +1,23 @@
-"""Background tasks that cannot get lost: each is held until it ends, and a fault is logged, never silent."""
+"""Background tasks that cannot get lost, and work in threads that nobody runs away from."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
 
 
 class TaskSet:
-    """Tasks of one owner. Use from the event loop's thread only."""
+    """Tasks of one owner: each is held until it ends, and a fault is logged, never silent.
+
+    Use from the event loop's thread only.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -41,3 +46,17 @@ class TaskSet:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("background task failed", task=task.get_name(), exc_info=fault)
+
+
+async def to_its_end(function: Callable[[], Result]) -> Result:
+    """Runs it in a thread. Who is cancelled meanwhile waits all the same before he cleans up after it.
+
+    A file closed under a thread that still writes may be another one's by then: numbers are used again.
+    """
+    work = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(work)
+    finally:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((work,))

@@ -249,9 +249,10 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
             record.job.error.CopyFrom(error_to_status(error))
         record.job.end_time.GetCurrentTime()
         fraction = 1.0 if state is JobState.SUCCEEDED else record.job.progress.fraction
-        await self._change(record, state, stage=record.job.progress.stage_index, fraction=fraction)
+        # Who hears of the end finds the inputs gone.
         for blob in inputs_of(record.job.spec):
             self._blobs.drop_job(blob)
+        await self._change(record, state, stage=record.job.progress.stage_index, fraction=fraction)
 
     async def _change(
         self, record: Record, state: JobState, *, stage: int = 0, step: int = 0, fraction: float = 0.0

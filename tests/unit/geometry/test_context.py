@@ -123,11 +123,12 @@ def test_planning_takes_no_longer_on_a_large_canvas() -> None:
     def microseconds(edge: int) -> float:
         canvas, selection = Bounds(0, 0, edge, edge), Bounds(200, 200, 128, 128)
         best = math.inf
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in range(200):
+        for _ in range(20):
+            # Of this thread alone, and the best of many: other programs do not count.
+            start = time.thread_time()
+            for _ in range(100):
                 fill_window(selection, canvas, native_size=512, size_multiple=8)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     # A cost that grew with the area would be a thousand times as high.

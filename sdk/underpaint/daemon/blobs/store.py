@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from underpaint.daemon.blobs.folder import PixelFolder
 from underpaint.daemon.journal import KeptBlob
+from underpaint.daemon.tasks import to_its_end
 from underpaint.errors import BlobNotFound, BlobStateError, LimitExceeded, StorageFull
 from underpaint.v1.blob_service_pb2 import BLOB_STATE_OPEN, BLOB_STATE_SEALED, Blob
 from underpaint.v1.image_pb2 import ImageLayout
@@ -101,9 +103,10 @@ class BlobStore:
         # Counted before it is allocated, so that two callers cannot share the last bytes of the quota.
         self._add(entry)
         try:
-            await asyncio.to_thread(self.folder.allocate, name, size)
+            await to_its_end(partial(self.folder.allocate, name, size))
         except BaseException:
             self._forget(entry)
+            self.folder.remove(name)
             raise
         return entry
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 from underpaint.daemon.blobs.store import BlobStore, Entry
+from underpaint.daemon.tasks import to_its_end
 from underpaint.errors import BlobStateError
 from underpaint.pixels.chunks import CHUNK
 from underpaint.v1.blob_service_pb2 import ReadBlobResponse, WriteBlobRequest
@@ -36,7 +37,7 @@ async def write(store: BlobStore, requests: AsyncIterator[WriteBlobRequest]) -> 
                     entry, f"a chunk of {len(request.data)} bytes at {done}; the blob has {entry.size}, "
                     f"a chunk at most {CHUNK}"
                 )  # fmt: skip
-            await asyncio.to_thread(_write_at, handle, request.data, done)
+            await to_its_end(partial(_write_at, handle, request.data, done))
             done += len(request.data)
         if entry is None:
             raise BlobStateError("The upload named no blob: send its name in the first message.")
@@ -57,7 +58,7 @@ async def read(store: BlobStore, name: str) -> AsyncIterator[ReadBlobResponse]:
     try:
         offset = 0
         while offset < entry.size:
-            data = await asyncio.to_thread(_read_at, handle, min(CHUNK, entry.size - offset), offset)
+            data = await to_its_end(partial(_read_at, handle, min(CHUNK, entry.size - offset), offset))
             if not data:
                 raise _wrong(entry, f"its file ends at byte {offset} of {entry.size}")
             yield ReadBlobResponse(offset_bytes=offset, data=data)

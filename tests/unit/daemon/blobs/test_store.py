@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.unit.daemon.harness import image_layout
+from underpaint.daemon.blobs import store as stores
 from underpaint.daemon.blobs.folder import PixelFolder
 from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.journal import KeptBlob
@@ -39,13 +43,14 @@ def store(tmp_path: Path) -> BlobStore:
 
 
 async def test_a_new_blob_has_its_disk_blocks_before_anybody_maps_it(store: BlobStore) -> None:
+    before = time.time()
     entry = await store.create(image_layout())
     found = entry.path.stat()
     assert found.st_size == SIZE
     assert found.st_blocks * 512 >= SIZE
     assert found.st_mode & 0o777 == 0o600
     assert entry.message().state == BLOB_STATE_OPEN
-    assert abs(entry.message().lease_expire_time.seconds - (time.time() + 60)) < 5
+    assert int(before) + 60 <= entry.message().lease_expire_time.seconds <= time.time() + 60
 
 
 async def test_handles_are_random_and_say_nothing(store: BlobStore) -> None:
@@ -96,6 +101,27 @@ async def test_a_disk_without_room_is_refused_without_filling_it(
     assert store.used_bytes == 0
 
 
+async def test_a_client_that_leaves_while_room_is_made_leaves_no_file(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, allocate = threading.Event(), threading.Event(), store.folder.allocate
+
+    def slowly(name: str, size: int) -> Path:
+        begun.set()
+        go_on.wait(60)
+        return allocate(name, size)
+
+    monkeypatch.setattr(store.folder, "allocate", slowly)
+    creating = asyncio.create_task(store.create(image_layout()))
+    await asyncio.to_thread(begun.wait, 60)
+    creating.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    assert list(store.folder.root.iterdir()) == []
+    assert store.used_bytes == 0
+
+
 async def test_sealed_means_immutable(store: BlobStore) -> None:
     entry = await store.create(image_layout())
     with pytest.raises(BlobStateError, match="seal"):
@@ -135,12 +161,15 @@ async def test_pixels_go_once_no_lease_and_no_job_holds_them(store: BlobStore) -
         store.get(entry.name)
 
 
-async def test_leases_run_out_unless_renewed(tmp_path: Path) -> None:
-    store = make(tmp_path / "pixels", lease_s=0.15)
+async def test_leases_run_out_unless_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=1000.0, time=lambda: clock.now)
+    monkeypatch.setattr(stores, "time", clock)
+    store = make(tmp_path / "pixels", lease_s=15)
     kept, lost = await store.create(image_layout()), await store.create(image_layout())
-    time.sleep(0.1)
+    clock.now = 1010.0
+    assert await store.sweep() == 0
     store.renew(kept.name)
-    time.sleep(0.08)
+    clock.now = 1018.0
     assert await store.sweep() == 1
     assert kept.path.exists()
     assert not lost.path.exists()
