@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from underpaint.client import Client, connect
+from tests.unit.client.waiting import SOON_S
+from underpaint.client import Client, connect, leases
 from underpaint.testing.fake_daemon import FakeDaemon
 
 
@@ -21,6 +22,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for kind in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"UNDERPAINT_{kind}_DIR", str(tmp_path / kind.lower()))
     monkeypatch.delenv("UNDERPAINT_PIXELS", raising=False)
+    # How long closing waits for a daemon that takes no leases back: here it always does, sooner or later.
+    monkeypatch.setattr(leases, "_LAST_RELEASES", SOON_S)
     yield runtime
     shutil.rmtree(runtime)
 
@@ -34,5 +37,5 @@ def daemon(folder: Path) -> Iterator[FakeDaemon]:
 @pytest.fixture(params=["auto", "chunks"])
 def client(daemon: FakeDaemon, request: pytest.FixtureRequest) -> Iterator[Client]:
     """The same tests over mapped files and over chunks."""
-    with connect(start=False, pixels=request.param, reconnect_for=5.0) as connected:
+    with connect(start=False, pixels=request.param, reconnect_for=SOON_S) as connected:
         yield connected

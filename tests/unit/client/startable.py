@@ -30,7 +30,7 @@ async def serve() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
         print("serving", flush=True)
         async with FakeDaemon(Path(folder)):
-            await asyncio.wait_for(ended.wait(), 60)
+            await asyncio.wait_for(ended.wait(), 600)
 
 
 if __name__ == "__main__":

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.unit.client.waiting import SOON_S, During, eventually, eventually_async
 from underpaint import errors
-from underpaint.client import Client, connect
+from underpaint.client import Client, connect, leases, link
 from underpaint.pixels.chunks import CHUNK
 from underpaint.testing.fake_blobs import FakeBlobs
 from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.types import Channels, DataType, GenerateRequest, Image, JobState, PixelFormat
+from underpaint.v1 import blob_service_pb2
 
 
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        gc.collect()
-        time.sleep(0.01)
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that renews long before half of a lease's life is over: no test has time for that."""
+    monkeypatch.setattr(leases, "_renew_at", lambda blob: time.time() + 0.05)
+
+
+@pytest.mark.parametrize(("life", "expected"), [(600.0, 300.0), (8.0, 4.0), (0.1, 0.2), (-5.0, 0.2)])
+def test_a_lease_is_renewed_when_half_of_its_life_is_over(
+    life: float, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "time", SimpleNamespace(time=lambda: 1000.0))
+    blob = blob_service_pb2.Blob(name="blobs/a")
+    blob.lease_expire_time.FromMilliseconds(int((1000.0 + life) * 1000))
+    assert leases._renew_at(blob) == pytest.approx(1000.0 + expected)
 
 
 @pytest.mark.parametrize("edge", [1, 511, 512, 700])
@@ -85,7 +94,9 @@ def test_a_file_that_cannot_be_opened_after_all_goes_in_chunks(daemon: FakeDaemo
         assert client.download(first).data == bytes(256)
 
 
-def test_a_map_outlives_the_daemon_and_its_file(daemon: FakeDaemon) -> None:
+def test_a_map_outlives_the_daemon_and_its_file(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Closing looks for the daemon once more, to give leases back.
+    monkeypatch.setattr(link, "_COMEBACK", 0.2)
     with connect(start=False) as client:
         pixels = os.urandom(256 * 256 * 4)
         image = client.download(client.upload(Image(256, 256, pixels)))
@@ -95,15 +106,18 @@ def test_a_map_outlives_the_daemon_and_its_file(daemon: FakeDaemon) -> None:
         assert image.data == pixels
 
 
-def test_a_lease_is_renewed_while_the_pixels_are_in_use_and_then_given_back(folder: Path) -> None:
-    with FakeDaemon(folder, lease_seconds=0.8) as daemon, connect(start=False) as client:
+@pytest.mark.usefixtures("hasty")
+def test_a_lease_is_renewed_while_the_pixels_are_in_use_and_then_given_back(daemon: FakeDaemon) -> None:
+    with connect(start=False) as client:
         ref = client.upload(Image(8, 8, bytes(256)))
         image = client.download(ref)
         view = memoryview(image.data)[10:20]
         client.release(ref)
         del image
-        time.sleep(2.0)
-        assert daemon.blobs.renewals >= 2
+        # Each one extends the lease.
+        before = daemon.blobs.renewals
+        eventually(lambda: daemon.blobs.renewals >= before + 5)
+        assert daemon.blobs.found[ref.blob].leases == 1
         assert ref.blob in daemon.blobs.found
         assert bytes(view) == bytes(10)
         view.release()
@@ -111,21 +125,29 @@ def test_a_lease_is_renewed_while_the_pixels_are_in_use_and_then_given_back(fold
         eventually(lambda: not list(daemon.pixels.iterdir()))
 
 
-def test_each_of_several_leases_on_one_blob_is_renewed(folder: Path) -> None:
-    with FakeDaemon(folder, lease_seconds=1.0) as daemon, connect(start=False) as client:
+@pytest.mark.usefixtures("hasty")
+def test_each_of_several_leases_on_one_blob_is_renewed(daemon: FakeDaemon) -> None:
+    with connect(start=False) as client:
         ref = client.upload(Image(8, 8, bytes(256)))
         images = [client.download(ref) for _ in range(3)]
-        time.sleep(1.2)
-        assert daemon.blobs.renewals >= 4
+        eventually(lambda: daemon.blobs.renewals >= 4)
         assert daemon.blobs.found[ref.blob].leases == 4
         assert all(image.data == bytes(256) for image in images)
 
 
-def test_pixels_in_use_survive_a_long_wait_before_the_job_is_submitted(folder: Path) -> None:
-    with FakeDaemon(folder, lease_seconds=0.8) as daemon, connect(start=False) as client:
-        daemon.delays["SubmitJob"] = 2.0
+@pytest.mark.usefixtures("hasty")
+def test_pixels_are_renewed_while_the_submission_of_their_job_waits(folder: Path) -> None:
+    daemon = FakeDaemon(folder)
+    submit = daemon.jobs.SubmitJob
+
+    async def later(request: Any, context: Any) -> Any:
+        await eventually_async(lambda: daemon.blobs.renewals >= 3)
+        return await submit(request, context)
+
+    daemon.jobs.SubmitJob = later  # type: ignore[method-assign]
+    with daemon, connect(start=False) as client:
         job = client.submit(GenerateRequest(image=Image(8, 8, bytes(range(256)))))
-        assert job.wait(10).state is JobState.SUCCEEDED
+        assert job.wait(SOON_S).state is JobState.SUCCEEDED
 
 
 def test_closing_gives_every_lease_back(daemon: FakeDaemon) -> None:
@@ -186,11 +208,11 @@ def test_an_upload_that_the_daemon_refuses_in_the_middle_is_typed(daemon: FakeDa
 
 def test_an_upload_survives_a_connection_that_breaks_in_the_middle(daemon: FakeDaemon) -> None:
     with connect(start=False, pixels="chunks") as client:
-        daemon.delays["WriteBlob"] = 0.3
-        threading.Timer(0.1, daemon.restart).start()
+        daemon.delays["WriteBlob"] = 600
         pixels = os.urandom(16 * CHUNK)
-        ref = client.upload(Image(2048, 2048, pixels))
-        daemon.delays.clear()
+        with During(daemon, "WriteBlob", daemon.restart):
+            ref = client.upload(Image(2048, 2048, pixels))
+        assert daemon.calls.count("WriteBlob") == 2
         assert client.download(ref).data == pixels
 
 

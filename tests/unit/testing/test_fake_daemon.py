@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 import tempfile
 from collections.abc import AsyncIterator
@@ -100,8 +99,8 @@ async def test_pixels_that_a_script_gives_are_the_picture(daemon: FakeDaemon) ->
     daemon.script = Script(steps=1, pixels=b"abcd" * 4)
     async with Caller(daemon) as caller:
         job = await caller.submit(GenerateRequest(width=2, height=2))
-        while not daemon.jobs.records[job.name].final:
-            await asyncio.sleep(0.01)
+        watch = job_service_pb2.WatchJobRequest(name=job.name)
+        assert [message async for message in caller.jobs.WatchJob(watch, metadata=caller.metadata)]
         (result,) = daemon.jobs.records[job.name].job.results
         read = blob_service_pb2.ReadBlobRequest(name=result.image.blob)
         pieces = [piece.data async for piece in caller.blobs.ReadBlob(read, metadata=caller.metadata)]

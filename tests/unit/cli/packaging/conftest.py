@@ -32,7 +32,7 @@ def talk():
     with connect(start=False) as client:
         version = client.server_info().version
         job = client.submit(request)
-        state = job.wait(30).state.name
+        state = job.wait(120).state.name
         image = job.fetch()[0]
         pixels = bytes(image.data)[: image.size_bytes]
         try:
@@ -108,7 +108,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
             env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **environ},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
