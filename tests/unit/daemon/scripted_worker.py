@@ -86,6 +86,8 @@ class ScriptedWorker(WorkerServiceServicer):
             yield pb.RunJobResponse(stepped=pb.Stepped(stage_index=index, step=1))
         holds = {int(after) for after in script.get("hold", "").split(",") if after}
         for step in range(1, steps + 1):
+            if step == 2 and "freeze" in script:
+                time.sleep(600)
             await asyncio.sleep(float(script.get("step_s", 0)))
             while step - 1 in holds and not gate(self.ledger, request.job, step - 1).exists():
                 if cancelled.is_set() and "hang" not in script:
@@ -94,8 +96,6 @@ class ScriptedWorker(WorkerServiceServicer):
             if cancelled.is_set() and "hang" not in script:
                 yield pb.RunJobResponse(cancelled=pb.Cancelled(denoiser_calls_after=0))
                 return
-            if step == 2 and "freeze" in script:
-                time.sleep(600)
             if step == 2 and self._crashes(script.get("crash", "")):
                 os._exit(41)
             yield pb.RunJobResponse(stepped=pb.Stepped(stage_index=2, step=step))
