@@ -29,12 +29,23 @@ shift
 
 if [ -n "${SCREEN:-}" ]; then
     # Abstract sockets are shared with the whole machine, so the server picks a number nobody has.
-    mkfifo "$scratch/number"
+    # A server or a window manager that dies closes its end of the pipe, and `read` says so.
+    mkfifo "$scratch/number" "$SCREEN_FOLDER/managed"
     chroot "$root" Xvfb -displayfd 3 -screen 0 "${SCREEN}x24" -fbdir "$SCREEN_FOLDER" \
         -nolisten tcp -noreset -ac 3>"$scratch/number" 2>"$SCREEN_FOLDER/xvfb.log" &
-    read -r number <"$scratch/number"
+    read -r number <"$scratch/number" || {
+        echo "no screen: Xvfb ended, and said:" >&2
+        cat "$SCREEN_FOLDER/xvfb.log" >&2
+        exit 70
+    }
     export DISPLAY=":$number"
-    chroot "$root" openbox --sm-disable --config-file "$WINDOW_RULES" &
+    chroot "$root" openbox --sm-disable --config-file "$WINDOW_RULES" \
+        --startup "sh -c 'echo managed >$SCREEN_FOLDER/managed'" 4>"$SCREEN_FOLDER/managed" &
+    # A window that comes before there is a manager would get neither its size nor the keyboard.
+    read -r _ <"$SCREEN_FOLDER/managed" || {
+        echo "no window manager: openbox ended" >&2
+        exit 70
+    }
 fi
 unset SCREEN SCREEN_FOLDER WINDOW_RULES
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,9 +18,21 @@ from tests.hosts.drivers.screen import read_screen, save_png
 Script = Path | str
 """A test's script for a host: a file, or the source itself."""
 
+# Limits are for what never comes: a busy machine may be many times slower than one that is not.
+START_S = 300.0
+"""Longest that a host may take to open its window and take scripts."""
+SCRIPT_S = 240.0
+"""Longest that a script may take, unless its test says more."""
+QUIT_S = 180.0
+"""Longest that a host may take to end once it was told to."""
+
 
 class HostFailed(Exception):
     """A host crashed, or a script failed in it; the message ends with what the host printed."""
+
+
+class HostDidNotStart(HostFailed):
+    """A host never came so far as to take a script: nothing was tested yet."""
 
 
 class HostTimeout(HostFailed):
@@ -53,7 +68,7 @@ class HostProcess:
         """The exit status, or None while it runs."""
         return self._process.poll()
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = SCRIPT_S) -> int:
         """Wait for its end and return the exit status."""
         try:
             return self._process.wait(seconds)
@@ -61,8 +76,15 @@ class HostProcess:
             raise self.timed_out(f"still running after {seconds:g} s") from None
 
     def kill(self) -> None:
-        """Kill it and all that it started, at once, as a crash or a power cut would."""
-        self._process.kill()
+        """Kill it and all that it started, at once, as a crash or a power cut would.
+
+        Returns when all of them are gone, so that nobody writes into the home any more.
+        """
+        if self.returncode is not None:
+            return
+        first = self._first_inside()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first or self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def screenshot(self, picture: Path) -> Path:
@@ -98,6 +120,14 @@ class HostProcess:
         self.kill()
         return HostTimeout(f"{text}\n{self._tail()}")
 
+    def _first_inside(self) -> int | None:
+        """Process 1 of the namespace, seen from here; it is reaped only when all the others have ended."""
+        # Our own process is `unshare`, which has this one child, once it has come so far.
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with contextlib.suppress(OSError):
+            return next((int(pid) for pid in children.read_text().split()), None)
+        return None
+
     def _tail(self) -> str:
         return "\n".join(self.output.splitlines()[-30:])
 
@@ -126,7 +156,7 @@ class HostTask:
         told = json.loads(path.read_text()) if path.exists() else {}
         _replace(path, json.dumps({**told, **values}))
 
-    def until_reported(self, name: str, seconds: float = 60) -> Any:
+    def until_reported(self, name: str, seconds: float = SCRIPT_S) -> Any:
         """Wait for the script to report ``name``, and return its value."""
         self._process.until(
             lambda: name in self.values or self._report().get("done"), seconds, f"report of {name}"
@@ -136,7 +166,7 @@ class HostTask:
             raise HostFailed(f"{self._process.name}: the script ended without reporting {name}")
         return self.values[name]
 
-    def finish(self, seconds: float = 60) -> dict[str, Any]:
+    def finish(self, seconds: float = SCRIPT_S) -> dict[str, Any]:
         """Wait for the script's end; return what it reported, or raise with its traceback."""
         self._process.until(lambda: self._report().get("done"), seconds, "end of the script")
         if problem := self._report()["traceback"]:
@@ -157,9 +187,12 @@ class RunningHost(HostProcess):
         self._count = 0
         self.start_seconds = 0.0
 
-    def wait_ready(self, seconds: float = 120) -> None:
+    def wait_ready(self, seconds: float = START_S) -> None:
         """Wait until the host can take a script; ``start_seconds`` then says how long it took."""
-        self.until((self.folder / "ready").exists, seconds, "start")
+        try:
+            self.until((self.folder / "ready").exists, seconds, "start")
+        except HostFailed as failure:
+            raise HostDidNotStart(str(failure)) from failure
         self.start_seconds = time.monotonic() - self.started
 
     def begin(self, script: Script, **arguments: Any) -> HostTask:
@@ -174,11 +207,11 @@ class RunningHost(HostProcess):
         _replace(folder / "task.json", json.dumps(arguments))
         return HostTask(self, folder)
 
-    def run(self, script: Script, *, timeout: float = 60, **arguments: Any) -> dict[str, Any]:
+    def run(self, script: Script, *, timeout: float = SCRIPT_S, **arguments: Any) -> dict[str, Any]:
         """Run a script to its end and return what it reported."""
         return self.begin(script, **arguments).finish(timeout)
 
-    def quit(self, seconds: float = 60) -> int:
+    def quit(self, seconds: float = QUIT_S) -> int:
         """Ask the host to quit as its user would, and return its exit status."""
         (self.folder / "quit").touch()
         return self.wait(seconds)

@@ -4,7 +4,8 @@ Run it: ``python -m tests.hosts.rootfs build|path|clean``.
 
 The folder is a Debian *trixie* made by debootstrap from the mirror that this machine's apt already
 uses. It is a cache: built under a temporary name, renamed when complete, and built again whenever
-the recipe below changes. ``UNDERPAINT_HOSTS_DIR`` puts it somewhere else.
+the recipe below changes; a folder that is out of date goes when nobody runs a host from it any more.
+``UNDERPAINT_HOSTS_DIR`` puts it somewhere else.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from tests.hosts import seed
 from tests.hosts.mirror import HostsUnavailable, debian_mirror
+from tests.hosts.processes import HostFailed
 
 SUITE = "trixie"
 PACKAGES = [
@@ -37,6 +39,10 @@ PACKAGES = [
     *["fonts-dejavu-core", "fonts-noto-core", "adwaita-icon-theme", "librsvg2-common"],
 ]
 STAMP = ".underpaint-hosts"
+TRIES = 3
+"""How often each half of a build is begun: a mirror drops connections."""
+FIRST_PAUSE_S = 10.0
+"""Before the second try; each later pause is three times as long."""
 
 # No documentation and no translations: a third of the unpacking, and no test reads them.
 DPKG_OPTIONS = """\
@@ -92,10 +98,10 @@ def build() -> Path:
     if is_built(root):
         return root
     mirror = debian_mirror()
-    _need_tools()
     root.parent.mkdir(parents=True, exist_ok=True)
     with _only_builder(root):
         if not is_built(root):  # another process may have built it while we waited
+            _need_tools()
             _build_into(root, mirror)
     return root
 
@@ -103,23 +109,81 @@ def build() -> Path:
 def clean() -> None:
     """Delete the hosts' folder and whatever an interrupted build left beside it."""
     root = folder()
-    _delete_leftovers(root)
-    if root.exists():
-        shutil.rmtree(root)
+    if not root.parent.exists():
+        return
+    with _only_builder(root):
+        _delete_leftovers(root)
+        if root.exists():
+            shutil.rmtree(root)
 
 
 def _delete_leftovers(root: Path) -> None:
-    for pattern in ("building", "old"):
-        for path in root.parent.glob(f"{root.name}.{pattern}-*"):
+    """Delete what interrupted builds left, and folders that are out of date. Only with the lock held."""
+    for path in root.parent.glob(f"{root.name}.building-*"):
+        shutil.rmtree(path)
+    for path in root.parent.glob(f"{root.name}.old-*"):
+        if not _is_used(path):
             shutil.rmtree(path)
+
+
+def _is_used(root: Path) -> bool:
+    """Whether a sandbox, here or in another process, runs hosts from this folder."""
+    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)
+    return False
 
 
 def _build_into(root: Path, mirror: str) -> None:
     started = time.monotonic()
     _delete_leftovers(root)
-    target = Path(tempfile.mkdtemp(prefix=f"{root.name}.building-", dir=root.parent))
-    target.chmod(0o755)
     print(f"building the hosts' folder {root} (once; a few minutes)", file=sys.stderr, flush=True)
+    target = _installed(root, mirror)
+    _plant(target)
+    (target / STAMP).write_text(recipe() + "\n")
+    if root.exists():  # out of date, but of use to whoever is in it
+        root.rename(tempfile.mkdtemp(prefix=f"{root.name}.old-", dir=root.parent))
+    target.rename(root)
+    _delete_leftovers(root)
+    print(f"built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def _installed(root: Path, mirror: str) -> Path:
+    """Everything installed in a new folder beside ``root``; begun anew where it fails half-way."""
+    log, pause = root.parent / f"{root.name}.log", FIRST_PAUSE_S
+    for left in reversed(range(TRIES)):
+        target = Path(tempfile.mkdtemp(prefix=f"{root.name}.building-", dir=root.parent))
+        target.chmod(0o755)
+        if _install(target, mirror, log):
+            return target
+        shutil.rmtree(target)
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+        problem = f"building the hosts' folder failed; see {log}, which ends:\n{tail}"
+        if left:
+            print(f"{problem}\nanother try in {pause:.0f} s", file=sys.stderr, flush=True)
+            time.sleep(pause)
+            pause *= 3
+    raise HostsUnavailable(problem)
+
+
+def _plant(target: Path) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            seed.plant(target)
+            return
+        except HostFailed as failure:
+            if not left:
+                raise HostsUnavailable(
+                    f"a host could not be opened for the first time: {failure}"
+                ) from failure
+            print(f"{failure}\nanother try", file=sys.stderr, flush=True)
+
+
+def _install(target: Path, mirror: str, log: Path) -> bool:
     settings = {
         "SUITE": SUITE,
         "TARGET": str(target),
@@ -129,9 +193,10 @@ def _build_into(root: Path, mirror: str) -> None:
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
     }
-    log = root.parent / f"{root.name}.log"
-    # Mounts live and die with this namespace: no deletion of the cache can ever follow one.
-    enter = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+    # Mounts live and die with this namespace: no deletion of the cache can ever follow one. And so does the
+    # build with us: nobody writes into a folder that the next build deletes.
+    enter = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
+    enter += ["--pid", "--fork", "--kill-child"]
     with log.open("wb") as output:
         finished = subprocess.run(
             [*enter, "--mount-proc", "sh", "-c", INSTALL],
@@ -140,17 +205,7 @@ def _build_into(root: Path, mirror: str) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    if finished.returncode != 0:
-        shutil.rmtree(target)
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise HostsUnavailable(f"building the hosts' folder failed; see {log}, which ends:\n{tail}")
-    seed.plant(target)
-    (target / STAMP).write_text(recipe() + "\n")
-    if root.exists():  # out of date, but of use to whoever is in it until this moment
-        root.rename(root.with_name(f"{root.name}.old-{os.getpid()}"))
-    target.rename(root)
-    _delete_leftovers(root)
-    print(f"built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return finished.returncode == 0
 
 
 @contextlib.contextmanager
@@ -175,8 +230,10 @@ def _need_tools() -> None:
         return
     packages = {"debootstrap": "debootstrap", "unshare": "util-linux"}
     names = [packages[tool] for tool in missing]
+    # Somebody else may be installing, and connections drop.
+    patient = ["-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=5"]
     for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", *names]):
-        done = subprocess.run(["apt-get", *command], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        done = subprocess.run(["apt-get", *patient, *command], stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if done.returncode != 0:
             raise HostsUnavailable(
                 f"{' and '.join(missing)} missing, and `apt-get {' '.join(command)}` failed: "

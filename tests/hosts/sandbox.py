@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.hosts import programs
-from tests.hosts.processes import HostFailed, HostProcess, RunningHost, Script
+from tests.hosts.processes import SCRIPT_S, HostFailed, HostProcess, RunningHost, Script
 
 HOME_INSIDE = "/home/painter"
 SEED = "home-seed"
 Arguments = dict[str, Any] | None
 ENTER = Path(__file__).resolve().parent / "enter.sh"
+DELETE_S = 60.0
+"""Longest that what was killed may go on writing into a folder that is being deleted."""
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder, also while a daemon or a host that was just ended still tidies up in it."""
+    deadline = time.monotonic() + DELETE_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:  # a file came or went between two looks
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,9 @@ class HostSandbox:
 
     def __init__(self, root: Path, folder: Path, *, screen: str = "1280x900", new_user: bool = False) -> None:
         self._root = root
+        # As long as this is held, nobody who builds a newer folder deletes this one.
+        self._in_use = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._in_use, fcntl.LOCK_SH)
         self._folder = folder
         self._screen = screen
         self.home = folder / "home"
@@ -83,7 +103,7 @@ class HostSandbox:
         command: list[str],
         *,
         window: bool = False,
-        timeout: float = 120,
+        timeout: float = SCRIPT_S,
         environ: dict[str, str] | None = None,
     ) -> Finished:
         """Run any command inside to its end; a non-zero exit status is the caller's to judge."""
@@ -108,19 +128,19 @@ class HostSandbox:
         return self._open(programs.blender_command(window=window), window=window, **options)
 
     def run_krita(
-        self, script: Script, *, timeout: float = 60, arguments: Arguments = None, **options: Any
+        self, script: Script, *, timeout: float = SCRIPT_S, arguments: Arguments = None, **options: Any
     ) -> dict[str, Any]:
         """Start Krita, run one script, quit; return what the script reported."""
         return self._once(self.open_krita(**options), script, timeout, arguments)
 
     def run_gimp(
-        self, script: Script, *, timeout: float = 60, arguments: Arguments = None, **options: Any
+        self, script: Script, *, timeout: float = SCRIPT_S, arguments: Arguments = None, **options: Any
     ) -> dict[str, Any]:
         """Start GIMP, run one script, quit; return what the script reported."""
         return self._once(self.open_gimp(**options), script, timeout, arguments)
 
     def run_blender(
-        self, script: Script, *, timeout: float = 60, arguments: Arguments = None, **options: Any
+        self, script: Script, *, timeout: float = SCRIPT_S, arguments: Arguments = None, **options: Any
     ) -> dict[str, Any]:
         """Start Blender, run one script, quit; return what the script reported."""
         return self._once(self.open_blender(**options), script, timeout, arguments)
@@ -138,8 +158,9 @@ class HostSandbox:
         for process in self._processes:
             if process.returncode is None:
                 process.kill()
-        shutil.rmtree(self.runtime)
-        shutil.rmtree(self.home)
+        delete(self.runtime)
+        delete(self.home)
+        os.close(self._in_use)
 
     def __enter__(self) -> HostSandbox:
         return self

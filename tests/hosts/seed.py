@@ -17,11 +17,12 @@ LOOK_ROUND = "def main(host):\n    yield from host.wait(2)\n"
 
 def plant(root: Path) -> None:
     """Open each host once in a new home, and keep that home inside ``root``."""
-    folder = Path(tempfile.mkdtemp(prefix="underpaint-seed-"))
-    with HostSandbox(root, folder, new_user=True) as sandbox:
+    with (
+        tempfile.TemporaryDirectory(prefix="underpaint-seed-") as folder,
+        HostSandbox(root, Path(folder), new_user=True) as sandbox,
+    ):
         sandbox.run_gimp(LOOK_ROUND)
         sandbox.run_gimp(LOOK_ROUND, window=True)
         sandbox.run_krita(LOOK_ROUND)
         sandbox.run_blender(LOOK_ROUND, window=True)
         shutil.copytree(sandbox.home, root / SEED, symlinks=True)
-    shutil.rmtree(folder)

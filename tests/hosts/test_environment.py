@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.hosts.processes import HostFailed, HostTimeout
+from tests.hosts.drivers.engines import processes
+from tests.hosts.processes import SCRIPT_S, HostDidNotStart, HostFailed, HostTask, HostTimeout, RunningHost
 from tests.hosts.sandbox import HOME_INSIDE, HostSandbox
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -26,13 +28,17 @@ license = ["SPDX:GPL-3.0-or-later"]
 """
 
 
+def seen_orange(host: RunningHost, task: HostTask) -> dict[str, Any]:
+    """What a script reports whose picture a person would now see; drawing may come a while after it."""
+    task.until_reported("shown")
+    host.until(lambda: host.share_of_screen(ORANGE) > 0.1, SCRIPT_S, "orange on the screen")
+    task.tell(seen=True)
+    return task.finish()
+
+
 def test_krita_paints_a_layer_that_one_undo_takes_away(sandbox: HostSandbox) -> None:
     with sandbox.open_krita() as krita:
-        task = krita.begin(SCRIPTS / "krita_paints.py")
-        task.until_reported("picture")
-        assert krita.share_of_screen(ORANGE) > 0.1
-        task.tell(seen=True)
-        values = task.finish()
+        values = seen_orange(krita, krita.begin(SCRIPTS / "krita_paints.py"))
         with pytest.raises(HostFailed, match="in a slot.*\n(.*\n)*ZeroDivisionError"):
             krita.run(SCRIPTS / "krita_slot_fails.py")
     assert values["version"].startswith("5.2")
@@ -52,8 +58,7 @@ def test_gimp_reads_back_the_bytes_of_a_layer_in_batch_mode(sandbox: HostSandbox
 
 def test_gimp_shows_an_image_in_its_window(sandbox: HostSandbox) -> None:
     with sandbox.open_gimp(window=True) as gimp:
-        gimp.run(SCRIPTS / "gimp_paints.py", show=True)
-        assert gimp.share_of_screen(ORANGE) > 0.1
+        seen_orange(gimp, gimp.begin(SCRIPTS / "gimp_paints.py", show=True))
     print(f"GIMP's window started in {gimp.start_seconds:.1f} s")
 
 
@@ -66,8 +71,7 @@ def test_blender_writes_and_reads_an_image_without_a_window(sandbox: HostSandbox
 
 def test_blender_shows_an_image_in_its_window(sandbox: HostSandbox) -> None:
     with sandbox.open_blender(window=True) as blender:
-        values = blender.run(SCRIPTS / "blender_paints.py")
-        assert blender.share_of_screen(ORANGE) > 0.1
+        values = seen_orange(blender, blender.begin(SCRIPTS / "blender_paints.py"))
     assert not values["background"]
     print(f"Blender's window started in {blender.start_seconds:.1f} s")
 
@@ -107,7 +111,7 @@ def test_a_script_that_fails_brings_its_traceback_and_the_host_goes_on(
 def test_a_host_that_hangs_is_killed_and_its_last_screenshot_named(sandbox: HostSandbox) -> None:
     blender = sandbox.open_blender(window=True)
     with pytest.raises(HostTimeout, match=r"last screenshot: .*timeout\.png"):
-        blender.run("import time\n\ndef main(host):\n    time.sleep(60)\n", timeout=1)
+        blender.run("import time\n\ndef main(host):\n    time.sleep(3600)\n", timeout=1)
     assert blender.returncode is not None
 
 
@@ -135,3 +139,21 @@ def test_killing_a_process_leaves_no_mount_behind(sandbox: HostSandbox) -> None:
     blender.kill()
     assert "painter" not in Path("/proc/self/mounts").read_text()
     assert list(sandbox.home.iterdir())  # what was shown inside is all still there
+
+
+def test_when_a_host_was_killed_nothing_that_it_started_is_left(sandbox: HostSandbox) -> None:
+    # A number that no other process has among its arguments: this sandbox's own.
+    long = f"1000000.{abs(hash(sandbox.home)):019d}"
+    with sandbox.open_blender() as blender:
+        script = f"import subprocess\n\ndef main(host):\n    subprocess.Popen(['sleep', '{long}'])\n"
+        blender.run(script)
+        blender.until(lambda: processes("sleep", long), SCRIPT_S, "a child of Blender")
+        blender.kill()
+        assert processes("sleep", long) == []
+
+
+def test_a_host_that_cannot_start_is_told_from_a_script_that_fails(sandbox: HostSandbox) -> None:
+    with pytest.raises(
+        HostDidNotStart, match=r"ended \(1\) before: start\n(.*\n)*.*No such file or directory"
+    ):
+        sandbox.open_blender(environ={"UNDERPAINT_TEST_TASKS": "/nowhere"})

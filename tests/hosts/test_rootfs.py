@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.hosts import rootfs
 from tests.hosts.mirror import HostsUnavailable, archives, debian_mirror
+from tests.hosts.sandbox import HostSandbox, delete
 
 DEB822 = """\
 Types: deb
@@ -82,3 +85,64 @@ def test_a_folder_of_another_recipe_does_not_count_as_built(tmp_path: Path) -> N
     assert not rootfs.is_built(tmp_path)
     (tmp_path / rootfs.STAMP).write_text(rootfs.recipe() + "\n")
     assert rootfs.is_built(tmp_path)
+
+
+DROPS_ONCE = """\
+set -eu
+if [ ! -e "$MIRROR" ]; then
+    touch "$MIRROR" "$TARGET/half"
+    exit 100
+fi
+touch "$TARGET/whole"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_build_whose_connection_drops_is_begun_anew_in_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rootfs, "INSTALL", DROPS_ONCE)
+    monkeypatch.setattr(rootfs, "FIRST_PAUSE_S", 0.0)
+    target = rootfs._installed(tmp_path / "trixie", str(tmp_path / "mirror"))
+    assert [path.name for path in target.iterdir()] == ["whole"]
+    assert list(tmp_path.glob("trixie.building-*")) == [target]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_mirror_that_always_fails_is_told_with_the_end_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rootfs, "INSTALL", "echo no route to $MIRROR; exit 100")
+    monkeypatch.setattr(rootfs, "FIRST_PAUSE_S", 0.0)
+    with pytest.raises(HostsUnavailable, match="no route to nowhere"):
+        rootfs._installed(tmp_path / "trixie", "nowhere")
+    assert list(tmp_path.glob("trixie.building-*")) == []
+
+
+def test_a_folder_that_is_out_of_date_goes_only_when_nobody_runs_a_host_from_it(tmp_path: Path) -> None:
+    (tmp_path / "trixie.building-1").mkdir()
+    old = tmp_path / "trixie.old-1"
+    old.mkdir()
+    with HostSandbox(old, tmp_path / "sandbox"):
+        rootfs._delete_leftovers(tmp_path / "trixie")
+        assert [path.name for path in tmp_path.glob("trixie.*")] == [old.name]
+    rootfs._delete_leftovers(tmp_path / "trixie")
+    assert not old.exists()
+
+
+def test_what_still_tidies_up_in_a_folder_does_not_keep_it_from_being_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+
+    def linger() -> None:
+        for number in range(300):
+            with contextlib.suppress(OSError):
+                (folder / str(number)).touch()
+
+    threads = [threading.Thread(target=linger) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    delete(folder)
+    for thread in threads:
+        thread.join()
+    assert not folder.exists()

@@ -40,6 +40,8 @@ class TestDriver(Extension):
 
     def _quit(self) -> None:
         for document in Krita.instance().documents():
+            document.setSelection(None)  # closing with something selected crashed Krita 5.2 now and then
+            document.waitForDone()
             document.setModified(False)  # or Krita asks whether to save
             document.close()
         if quit_action := Krita.instance().action("file_quit"):

@@ -26,5 +26,6 @@ def main(host: Host) -> Iterator[None]:
         area = max(areas, key=lambda area: area.width * area.height)
         area.type = "IMAGE_EDITOR"
         area.spaces.active.image = image
-        yield from host.wait(1)
+        host.report(shown=True)
+        yield from host.until(lambda: host.told("seen"), named="the test's look at the screen")
         host.report(picture=host.screenshot("blender.png"))

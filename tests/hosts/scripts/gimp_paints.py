@@ -23,5 +23,6 @@ def main(host: Host) -> Iterator[None]:
     if host.arguments.get("show"):
         Gimp.Display.new(image)
         Gimp.displays_flush()
-        yield from host.wait(2)
+        host.report(shown=True)
+        yield from host.until(lambda: host.told("seen"), named="the test's look at the screen")
         host.report(picture=host.screenshot("gimp.png"))

@@ -32,11 +32,40 @@ def pixel_as(layout):
     return struct.pack("<4B" if kind == "u8" else "<4H", *values)
 
 
-def open_picture(model="RGBA", depth="U8", profile="", size=SIZE):
-    """A new document in a view, painted with a pattern that no shift leaves unchanged."""
+def open_picture(host, model="RGBA", depth="U8", profile="", size=SIZE):
+    """A new document in a view, which is the one that the painter looks at."""
     document = Krita.instance().createDocument(size, size, "painting", model, depth, profile, 72.0)
-    Krita.instance().activeWindow().addView(document)
+    yield from show(host, document)
     return document
+
+
+def show(host, document):
+    """In front, with a layer that is the active one, as Krita makes it a little later."""
+    Krita.instance().activeWindow().addView(document)
+    yield from host.until(lambda: Krita.instance().activeDocument() == document, named="the picture in front")
+    yield from host.until(lambda: document.activeNode() is not None, named="an active layer")
+    yield from host.wait(0.3)
+
+
+def activate(host, document, node):
+    """The painter chooses a layer."""
+    document.setActiveNode(node)
+    yield from host.until(lambda: document.activeNode() == node, named="activation")
+
+
+def added(host, document, node, parent=None):
+    """Adds a layer on top; Krita makes it the active one a little later."""
+    (parent or document.rootNode()).addChildNode(node, None)
+    yield from host.until(lambda: document.activeNode() == node, named="the new layer active")
+
+
+def comes_to(host, look, wanted):
+    """Whether `look()` gives `wanted`, soon or late."""
+    try:
+        yield from host.until(lambda: look() == wanted, 60)
+    except TimeoutError:
+        return False
+    return True
 
 
 def paint(document, host):
@@ -52,9 +81,17 @@ def paint(document, host):
     yield from host.wait(0.3)
 
 
-def close(document):
-    document.setModified(False)
-    document.close()
+def close(host, *documents):
+    for document in documents:
+        document.setSelection(None)  # closing with something selected crashed Krita 5.2 now and then
+        document.waitForDone()
+        document.setModified(False)
+        document.close()
+    yield from host.until(
+        lambda: not any(one == gone for one in Krita.instance().documents() for gone in documents),
+        named="the closed pictures gone",
+    )
+    yield from host.wait(0.1)
 
 
 def whole(document):
@@ -73,7 +110,7 @@ def patch(canvas, pixel, x, y, width, height):
 def reading(host):
     """Merged picture, a layer in a group, a rotated soft selection."""
     adapter = KritaAdapter()
-    document = open_picture()
+    document = yield from open_picture(host)
     yield from paint(document, host)
     canvas = adapter.canvas()
     host.report(
@@ -117,31 +154,27 @@ def reading(host):
     )
     document.setSelection(None)
     host.report(nothing_selected=adapter.selection_bounds(canvas.document_id) is None)
-    close(document)
+    yield from close(host, document)
 
 
 def writing(host):
     """One undo step, placed above the layer that was active, the active layer kept."""
     adapter = KritaAdapter()
-    document = open_picture()
+    document = yield from open_picture(host)
     yield from paint(document, host)
     top = document.createNode("top", "paintlayer")
-    document.rootNode().addChildNode(top, None)
-    yield from host.wait(0.3)
+    yield from added(host, document, top)
     bottom = document.topLevelNodes()[0]
-    document.setActiveNode(bottom)
-    yield from host.wait(0.2)
+    yield from activate(host, document, bottom)
     canvas = adapter.canvas()
     context = adapter.host_context(canvas.document_id)
-    document.setActiveNode(top)  # the painter goes on while the job runs
-    yield from host.wait(0.2)
+    yield from activate(host, document, top)  # the painter goes on while the job runs
     before = whole(document)
     result = Result(
         patch(canvas, GREEN, 150, -5, 70, 40), ResultKind.LAYER, "result", canvas.document_id, context
     )
     adapter.write_result(result)
-    yield from host.until(lambda: document.activeNode().name() == "top", 5, "the active layer again")
-    yield from host.wait(0.3)
+    yield from host.wait(1.0)  # Krita turns to the new layer, and the adapter back to the painter's
     after = whole(document)
     expected = bytearray(before)
     for y in range(35):
@@ -149,19 +182,18 @@ def writing(host):
     host.report(order=names(document), exact=after == bytes(expected), active=document.activeNode().name())
     undo, redo = Krita.instance().action("edit_undo"), Krita.instance().action("edit_redo")
     undo.trigger()
-    yield from host.wait(0.5)
-    host.report(undone=whole(document) == before, order_undone=names(document))
+    undone = yield from comes_to(host, lambda: whole(document), before)
+    host.report(undone=undone, order_undone=names(document))
     redo.trigger()
-    yield from host.wait(0.5)
-    host.report(redone=whole(document) == after, order_redone=names(document))
-    close(document)
+    redone = yield from comes_to(host, lambda: whole(document), after)
+    host.report(redone=redone, order_redone=names(document))
+    yield from close(host, document)
 
 
 def placing(host):
     """Nested layers, masks, hidden groups, a layer that was deleted."""
     adapter = KritaAdapter()
-    document = open_picture()
-    yield from host.wait(0.3)
+    document = yield from open_picture(host)
     canvas = adapter.canvas()
     group = document.createGroupLayer("group")
     document.rootNode().addChildNode(group, None)
@@ -169,40 +201,38 @@ def placing(host):
     group.addChildNode(first, None)
     group.addChildNode(second, first)
     mask = document.createNode("mask", "transparencymask")
-    first.addChildNode(mask, None)
     yield from host.wait(0.5)
+    yield from added(host, document, mask, first)
 
     def put(active, name):
-        document.setActiveNode(active)
-        yield from host.until(lambda: document.activeNode() == active, 5, "activation")
+        yield from activate(host, document, active)
         context = adapter.host_context(canvas.document_id)
         image = patch(canvas, GREEN, 0, 0, 8, 8)
         return Result(image, ResultKind.LAYER, name, canvas.document_id, context)
 
     adapter.write_result((yield from put(first, "above first")))
-    yield from host.wait(0.6)
+    yield from host.wait(1.0)
     adapter.write_result((yield from put(mask, "above mask")))
-    yield from host.wait(0.6)
+    yield from host.wait(1.0)
     host.report(in_group=[node.name() for node in group.childNodes()])
     group.setVisible(False)
     adapter.write_result((yield from put(first, "above hidden")))
-    yield from host.wait(0.6)
+    yield from host.wait(1.0)
     host.report(top=names(document))
     orphan = yield from put(second, "orphan")
     second.remove()
-    yield from host.wait(0.6)
+    yield from host.wait(1.0)
     adapter.write_result(orphan)
-    yield from host.wait(0.6)
+    yield from host.wait(1.0)
     host.report(after_deletion=names(document))
-    close(document)
+    yield from close(host, document)
 
 
 def spaces(host):
     """A result of one colour in every model, depth and profile; what comes back is that colour."""
     adapter = KritaAdapter()
     for model, depth, profile in host.arguments["spaces"]:
-        document = open_picture(model, depth, profile, 64)
-        yield from host.wait(0.3)
+        document = yield from open_picture(host, model, depth, profile, 64)
         canvas = adapter.canvas()
         layout = canvas.result_format
         pixel = pixel_as(layout)
@@ -237,19 +267,18 @@ def spaces(host):
                 }
             }
         )
-        close(document)
-        yield from host.wait(0.1)
+        yield from close(host, document)
 
 
 def gone(host):
     """No document, a closed one, the same file opened again."""
     adapter = KritaAdapter()
+    yield from host.until(lambda: Krita.instance().activeDocument() is None, named="no picture")
     try:
         adapter.canvas()
     except NoDocument as error:
         host.report(none=str(error))
-    document = open_picture()
-    yield from host.wait(0.3)
+    document = yield from open_picture(host)
     path = str(host.folder / "kept.kra")
     document.setBatchmode(True)
     document.saveAs(path)
@@ -263,8 +292,7 @@ def gone(host):
     document.waitForDone()
     yield from host.wait(0.3)
     host.report(same_after_crop=adapter.canvas().document_id == canvas.document_id)
-    close(document)
-    yield from host.wait(0.3)
+    yield from close(host, document)
     for name, call in (
         ("write", lambda: adapter.write_result(result)),
         ("read", lambda: adapter.read_merged(canvas.document_id, Bounds(0, 0, 8, 8))),
@@ -275,13 +303,11 @@ def gone(host):
         except PlaceGone as error:
             host.report(**{name: str(error)})
     again = Krita.instance().openDocument(path)
-    Krita.instance().activeWindow().addView(again)
-    yield from host.wait(0.3)
+    yield from show(host, again)
     adapter.write_result(result)
     yield from host.wait(0.3)
     host.report(reopened=names(again))
-    other = open_picture(size=32)
-    yield from host.wait(0.3)
+    other = yield from open_picture(host, size=32)
     adapter.documents.adopt("of-another-krita", other)
     adapter.write_result(
         Result(patch(canvas, GREEN, 0, 0, 8, 8), ResultKind.LAYER, "adopted", "of-another-krita", b"")
@@ -294,18 +320,19 @@ def gone(host):
         host.report(no_layer=str(error))
     texture = Image(16, 16, GREEN * 256, canvas.result_format)
     adapter.write_result(Result(texture, ResultKind.TEXTURE, "bricks", ""))
+    yield from host.until(
+        lambda: Krita.instance().activeDocument() not in (None, again, other), named="a picture"
+    )
     yield from host.wait(0.5)
     made = Krita.instance().activeDocument()
     host.report(texture=[made.width(), made.height(), made.name()], texture_pixel=whole(made)[:4].hex())
-    for one in (again, other, made):
-        close(one)
+    yield from close(host, again, other, made)
 
 
 def ids(host):
     """A picture's id outlives the file's way to disk and back, once a job was sent; a copy gets its own."""
     adapter = KritaAdapter()
-    document = open_picture(size=32)
-    yield from host.wait(0.3)
+    document = yield from open_picture(host, size=32)
     document.setModified(False)
     first = adapter.canvas().document_id
     host.report(noted_by_looking=document.annotationTypes(), undo=Krita.instance().action("edit_undo").text())
@@ -316,13 +343,11 @@ def ids(host):
     for path in paths:
         document.setBatchmode(True)
         document.saveAs(path)
-    close(document)
-    yield from host.wait(0.3)
+    yield from close(host, document)
     adapter, again, opened = KritaAdapter(), [], []
     for path in paths:
         opened.append(Krita.instance().openDocument(path))
-        Krita.instance().activeWindow().addView(opened[-1])
-        yield from host.wait(0.3)
+        yield from show(host, opened[-1])
         again.append(adapter.canvas().document_id)
     host.report(first=first, again=again, still=adapter.documents.id_of(opened[0]))
     fresh = KritaAdapter()
@@ -332,8 +357,7 @@ def ids(host):
     fresh.write_result(Result(image, ResultKind.LAYER, "late", first))
     yield from host.wait(0.3)
     host.report(layers=[names(one) for one in opened])
-    for one in opened:
-        close(one)
+    yield from close(host, *opened)
 
 
 def posting(host):
@@ -353,7 +377,7 @@ def posting(host):
     threads = [threading.Thread(target=post, args=(who,)) for who in range(4)]
     for thread in threads:
         thread.start()
-    yield from host.until(lambda: len(ran) == 200, 20, "all functions")
+    yield from host.until(lambda: len(ran) == 200, named="all functions")
     host.report(
         on_main=all(one[2] == main for one in ran),
         in_order=all([n for w, n, _ in ran if w == who] == list(range(50)) for who in range(4)),

@@ -16,7 +16,8 @@ def main(host: Host) -> Iterator[None]:
     window, undo = krita.activeWindow(), krita.action("edit_undo")
     assert document and window and undo
     window.addView(document)
-    yield from host.wait(0.3)
+    yield from host.until(lambda: krita.activeDocument() == document, named="the document's view")
+    document.waitForDone()
     before = document.pixelData(0, 0, WIDTH, HEIGHT)
 
     layer, root = document.createNode("orange", "paintlayer"), document.rootNode()
@@ -24,18 +25,20 @@ def main(host: Host) -> Iterator[None]:
     layer.setPixelData(ORANGE_BGRA * (WIDTH * HEIGHT), 0, 0, WIDTH, HEIGHT)
     root.addChildNode(layer, None)
     document.refreshProjection()
+    document.waitForDone()
     painted = bytes(document.pixelData(0, 0, WIDTH, HEIGHT))
     host.report(
         version=krita.version(),
         painted=painted == ORANGE_BGRA * (WIDTH * HEIGHT),
         layers=[node.name() for node in document.topLevelNodes()],
     )
-    yield from host.wait(0.5)
-    host.report(picture=host.screenshot("krita.png"))
+    host.report(shown=True)
     yield from host.until(lambda: host.told("seen"), named="the test's look at the screen")
+    host.report(picture=host.screenshot("krita.png"))
 
     undo.trigger()
     document.waitForDone()
     yield from host.until(lambda: len(document.topLevelNodes()) == 1, named="undo")
     document.refreshProjection()
+    document.waitForDone()
     host.report(undone=document.pixelData(0, 0, WIDTH, HEIGHT) == before)

@@ -9,4 +9,4 @@ from tests.hosts.drivers.hostscript import Host
 
 def main(host: Host) -> Iterator[None]:
     QTimer.singleShot(0, lambda: 1 / 0)
-    yield from host.wait(0.1)
+    yield from host.until(lambda: host.unhandled, named="the slot's end")
