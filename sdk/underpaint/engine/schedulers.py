@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from underpaint.engine.families.sd15_plugin import SCHEDULERS
+from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.errors import InvalidRequest, Violation
 
 

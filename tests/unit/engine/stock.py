@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.families.sd15 import StableDiffusion15
-from underpaint.engine.families.sd15_job import Sd15Task
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.engine.residency import Shelf
@@ -116,11 +116,11 @@ class Ours:
         source = worker_service_pb2.ModelSource(name=folder.name, path=str(folder))
         self.family = StableDiffusion15(source, Shelf(), "cpu", dtype)
 
-    def prepare(self, case: Case, job: str = "jobs/1") -> Sd15Task:
+    def prepare(self, case: Case, job: str = "jobs/1") -> DiffusionTask:
         """Plans a case."""
         return self.family.prepare(Assignment(job, case.spec(), case.inputs()))
 
-    def run(self, case: Case) -> Sd15Task:
+    def run(self, case: Case) -> DiffusionTask:
         """Runs a case alone."""
         task = self.prepare(case)
         while not task.ready_to_finish:

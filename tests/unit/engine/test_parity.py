@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.engine.stock import STOCK_SCHEDULERS, Case, Ours, Stock, distance
-from underpaint.engine.families.sd15_plugin import SCHEDULERS
+from underpaint.engine.families.scheduler_names import SCHEDULERS
 
 TOLERANCE = 1e-5
 SENSITIVITY = 1e-2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.tiny_models import build_tiny
-from underpaint.engine.families.sd15_plugin import SCHEDULERS
+from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.schedulers import Sampler, make_scheduler
 from underpaint.errors import InvalidRequest
 

@@ -1,4 +1,4 @@
-"""A job of Stable Diffusion 1.5: its passes and what they hold between steps."""
+"""A job of latent diffusion: its passes and what they hold between steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import resize
 from underpaint.engine.pixels.color import Floats
@@ -39,7 +40,7 @@ class Pass:
 
 
 @dataclass(kw_only=True)
-class Sd15Task(Task):
+class DiffusionTask(Task):
     """Everything between two steps of one job."""
 
     image: ImagePlan
@@ -48,9 +49,8 @@ class Sd15Task(Task):
     guided: bool
     """Whether the denoiser runs twice, with and without the prompt."""
     pass_index: int = 0
-    text: torch.Tensor | None = None
-    """`(1, tokens, width)`."""
-    negative: torch.Tensor | None = None
+    text: TextEncoding | None = None
+    negative: TextEncoding | None = None
     made: Floats | None = None
     """The last decoded picture, RGB `(height, width, 3)`."""
 
@@ -68,7 +68,7 @@ def prepare_task(
     *,
     guidance_embedded: bool,
     missing_components: int,
-) -> Sd15Task:
+) -> DiffusionTask:
     """Checks and plans a job. Raises `InvalidRequest` or `OperationUnsupported`."""
     spec = resolve(assignment, traits, model)
     image = plan_image(assignment, spec, traits)
@@ -84,7 +84,7 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
-    return Sd15Task(
+    return DiffusionTask(
         job=assignment.job,
         plan=_stages(passes, missing_components),
         resolved=spec,
@@ -96,7 +96,7 @@ def prepare_task(
     )
 
 
-def second_pass(task: Sd15Task) -> None:
+def second_pass(task: DiffusionTask) -> None:
     """Goes on to the second pass, which starts from what the first one made."""
     made = task.made
     assert made is not None, "the first pass has been decoded"

@@ -1,0 +1,1 @@
+"""Latent diffusion, whatever the model family: jobs, noise, pictures to latents and back, text, one step."""

@@ -1,0 +1,96 @@
+"""Pictures to latents and back: `AutoencoderKL` and `AutoencoderTiny`, their scaling and their precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from underpaint.engine.diffusion.components import Components
+from underpaint.engine.families.folder import vae_factor
+from underpaint.engine.pixels.color import Floats
+from underpaint.engine.preview import Projection
+from underpaint.engine.tiling import Wrap
+from underpaint.errors import ModelUnusable
+
+COMPONENT = "vae"
+KINDS = ("AutoencoderKL", "AutoencoderTiny")
+
+
+class Autoencoder:
+    """One model's VAE. Its configuration may be read by any thread; the rest is the device thread's."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+        self._projection: Projection | None = None
+        self.config = components.config(COMPONENT)
+        self._kind = str(self.config.get("_class_name"))
+        if self._kind not in KINDS:
+            raise ModelUnusable(
+                f"The VAE of the model {components.model!r} is a {self._kind}, and only {', '.join(KINDS)} "
+                "can be run. Replace its VAE, or use another model.",
+                metadata={"model": components.model, "path": str(components.folder(COMPONENT))},
+            )
+        self.factor = vae_factor(self.config)
+        """Pixels that a latent cell spans along one side."""
+        self.channels = int(self.config.get("latent_channels", 4))
+        upcast = components.dtype is torch.float16 and self.config.get("force_upcast", False)
+        # SDXL's overflows in float16 (its configuration says so): black pictures.
+        self.dtype = torch.float32 if upcast else components.dtype
+        """The number format that it computes in."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it is in memory."""
+        return self._components.has(COMPONENT, self.dtype)
+
+    @property
+    def network(self) -> tuple[Any, Wrap]:
+        """The network, loaded if need be, and the switch for its edges."""
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+        kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+        return self._components.network(COMPONENT, kinds[self._kind], self.dtype)
+
+    @property
+    def encoding_draws(self) -> bool:
+        """Whether encoding a picture takes noise from the job's generator."""
+        return self._kind == "AutoencoderKL"
+
+    def encode(self, rgb: Floats, generator: torch.Generator) -> torch.Tensor:
+        """A picture `(height, width, 3)` in 0.0 … 1.0 as scaled float32 latents `(1, c, h, w)`."""
+        vae, _ = self.network
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
+        encoded = vae.encode((2.0 * pixels - 1.0).to(self._components.device, self.dtype))
+        if hasattr(encoded, "latent_dist"):
+            latents = encoded.latent_dist.sample(generator)
+        else:
+            latents = encoded.latents
+        mean, spread = self._statistics(latents.device)
+        scaled: torch.Tensor = (latents.float() - mean) * vae.config.scaling_factor / spread
+        return scaled
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Scaled latents `(n, c, h, w)` as RGB `(n, 3, height, width)` in 0.0 … 1.0, float32."""
+        vae, _ = self.network
+        latents = latents.to(self._components.device)
+        mean, spread = self._statistics(latents.device)
+        unscaled = latents * spread / vae.config.scaling_factor + mean
+        pixels: torch.Tensor = vae.decode(unscaled.to(self.dtype), return_dict=False)[0]
+        return (pixels.float() / 2 + 0.5).clamp(0, 1)
+
+    def projection(self) -> Projection:
+        """How previews get from latents to colours."""
+        if self._projection is None:
+            self._projection = Projection(self.decode, self.channels)
+        return self._projection
+
+    def _statistics(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each channel's latents, where the model normalises them."""
+        mean, spread = self.config.get("latents_mean"), self.config.get("latents_std")
+        if mean is None or spread is None:
+            return torch.zeros(1, device=device), torch.ones(1, device=device)
+        shape = (1, self.channels, 1, 1)
+        return torch.tensor(mean, device=device).view(shape), torch.tensor(spread, device=device).view(shape)

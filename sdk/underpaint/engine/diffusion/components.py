@@ -1,0 +1,83 @@
+"""A model's component folders: configurations at once, weights from the shelf when they are needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from underpaint.engine.provenance import weight_files
+from underpaint.engine.residency import Shelf, Slot
+from underpaint.engine.tiling import Wrap
+
+
+class Components:
+    """Folders by component's name, and what of them is in memory for one model.
+
+    `config`, `folder` and `weights`: any thread. All others belong to the device's one thread.
+    """
+
+    def __init__(
+        self, folders: Mapping[str, Path], model: str, shelf: Shelf, device: str, dtype: str
+    ) -> None:
+        self.model = model
+        self.device = device
+        """Where the networks are, as torch names it."""
+        self.dtype: torch.dtype = getattr(torch, dtype)
+        """The number format that the networks compute in."""
+        self._folders = folders
+        self._shelf = shelf
+
+    def folder(self, component: str) -> Path:
+        """Where a component lies."""
+        return self._folders[component]
+
+    def config(self, component: str, file: str = "config.json") -> Mapping[str, Any]:
+        """A component's configuration."""
+        content: Mapping[str, Any] = json.loads((self._folders[component] / file).read_text("utf-8"))
+        return content
+
+    def weights(self, component: str) -> dict[str, Path]:
+        """A component's weight files, by their path inside the model."""
+        return {f"{component}/{path.name}": path for path in weight_files(self._folders[component])}
+
+    def has(self, component: str, dtype: torch.dtype | None = None) -> bool:
+        """Whether a component is in memory; `dtype` where it is not the model's own."""
+        return self._shelf.has(self._slot(component, dtype))
+
+    def get(self, component: str, load: Callable[[], Any], dtype: torch.dtype | None = None) -> Any:
+        """A component, loaded if it is not in memory. Raises `ModelUnusable` where it cannot be read."""
+        return self._shelf.get(self._slot(component, dtype), self.model, load)
+
+    def network(self, component: str, kind: Any, dtype: torch.dtype | None = None) -> tuple[Any, Wrap]:
+        """A diffusers network of the class `kind`, ready to run, and the switch for its edges."""
+        folder = self._folders[component]
+
+        def load() -> tuple[Any, Wrap]:
+            network = kind.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                variant=weight_variant(folder),
+                torch_dtype=dtype or self.dtype,
+            )
+            network = network.to(self.device).eval().requires_grad_(False)
+            return network, Wrap(network)
+
+        held: tuple[Any, Wrap] = self.get(component, load, dtype)
+        return held
+
+    def _slot(self, component: str, dtype: torch.dtype | None) -> Slot:
+        return Slot(str(self._folders[component]), str(dtype or self.dtype))
+
+
+def weight_variant(folder: Path) -> str | None:
+    """The precision in the weight files' names, where there is no plain file."""
+    for path in weight_files(folder):
+        for variant in ("fp16", "bf16"):
+            if f".{variant}." in path.name:
+                return variant
+    return None

@@ -1,0 +1,73 @@
+"""One step of a U-Net for several jobs at once, and guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.latents import begin, blend
+from underpaint.engine.diffusion.parts import Parts
+
+Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
+"""What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
+
+
+def denoise(jobs: Sequence[DiffusionTask], parts: Parts, conditions: Conditions) -> None:
+    """The next step of jobs in one bucket: one forward pass of the U-Net."""
+    for job in jobs:
+        if job.current.latents is None:
+            begin(job, parts)
+    unet, wrap = parts.unet
+    inputs = denoiser_inputs(jobs, parts)
+    added = conditions(jobs)
+    with wrap.around(jobs[0].image.tiling):
+        output = unet(**inputs, added_cond_kwargs=dict(added) or None, return_dict=False)[0].float()
+    for index, job in enumerate(jobs):
+        job.denoiser_calls += 1
+        predicted = output[index : index + 1]
+        if job.guided:
+            with_prompt = output[len(jobs) + index : len(jobs) + index + 1]
+            predicted = predicted + job.resolved.guidance_scale * (with_prompt - predicted)
+        current = job.current
+        assert current.latents is not None
+        current.latents = current.sampler.step(predicted, current.latents)
+        blend(current)
+
+
+def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: Parts) -> dict[str, Any]:
+    """Arguments for one call of the U-Net for all jobs: without the prompts first, then with them."""
+    samples, timesteps = [], []
+    for job in jobs:
+        current = job.current
+        assert current.latents is not None
+        sample = current.sampler.scale(current.latents)
+        if current.masked_latents is not None and current.mask_cells is not None:
+            sample = torch.cat([sample, current.mask_cells, current.masked_latents], dim=1)
+        samples.append(sample)
+        timesteps.append(current.sampler.timestep.float())
+    texts = [job.text.hidden for job in jobs if job.text is not None]
+    if jobs[0].guided:
+        texts = [job.negative.hidden for job in jobs if job.negative is not None] + texts
+        samples, timesteps = samples * 2, timesteps * 2
+    condition = None
+    if parts.guidance_width is not None:
+        scales = [job.resolved.guidance_scale for job in jobs]
+        condition = _guidance_embedding(scales, parts.guidance_width).to(parts.device, parts.dtype)
+    return {
+        "sample": torch.cat(samples).to(parts.device, parts.dtype),
+        "timestep": torch.stack(timesteps).to(parts.device),
+        "encoder_hidden_states": torch.cat(texts),
+        "timestep_cond": condition,
+    }
+
+
+def _guidance_embedding(scales: list[float], width: int) -> torch.Tensor:
+    from diffusers.models.embeddings import get_timestep_embedding
+
+    embedding: torch.Tensor = get_timestep_embedding(
+        (torch.tensor(scales) - 1.0) * 1000.0, width, downscale_freq_shift=1
+    )
+    return embedding

@@ -1,0 +1,135 @@
+"""A diffusers folder, read without torch: its components, and the traits of a U-Net model in it.
+
+A model is a folder with `model_index.json`. Beside it may lie `underpaint.json` with traits that the folder
+cannot tell: title, license, native_size_px, size_multiple_px, min_size_px, max_size_px, default_steps,
+default_guidance, default_scheduler; and for a model that knows few words vocabulary (lists of them) and
+near_words (from other words to some of these).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from underpaint.engine.families.scheduler_names import SCHEDULERS, scheduler_name
+from underpaint.errors import ModelUnusable
+from underpaint.hookspecs import ModelTraits
+
+TRAITS_FILE = "underpaint.json"
+"""Optional traits beside model_index.json."""
+SHARED_KEY = "_shared_from"
+"""Key of model_index.json: a sibling folder that holds the components which are not in this one."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a family's models are made for, where a folder does not say."""
+
+    native_size: int
+    guidance_scale: float
+    scheduler: str
+    steps: int = 20
+
+
+def find_components(
+    folder: Path, index: Mapping[str, Any], networks: Sequence[str], others: Sequence[str]
+) -> dict[str, Path]:
+    """Folders of components; `networks` are those with weights. Raises `ModelUnusable`."""
+    found = {name: _component(folder, index, name) for name in (*networks, *others)}
+    for name in networks:
+        _check_weights(folder, found[name])
+    return found
+
+
+def unet_traits(
+    folder: Path, components: Mapping[str, Path], defaults: Defaults, operations: tuple[str, ...]
+) -> ModelTraits:
+    """Traits of a model with a U-Net; one with extra channels can only inpaint. Raises `ModelUnusable`."""
+    unet = read_object(folder, components["unet"] / "config.json")
+    vae = read_object(folder, components["vae"] / "config.json")
+    channels = int(unet.get("in_channels", 0))
+    latent = int(vae.get("latent_channels", 4))
+    if channels not in (latent, 2 * latent + 1):
+        raise unusable(
+            folder,
+            f"its U-Net takes {channels} channels; {latent} (plain) or {2 * latent + 1} (inpainting) can be "
+            "run. Use a text-to-image or an inpainting checkpoint",
+        )
+    traits = read_object(folder, folder / TRAITS_FILE) if (folder / TRAITS_FILE).is_file() else {}
+    factor = vae_factor(vae)
+    native = int(traits.get("native_size_px", int(unet.get("sample_size") or 0) * factor))
+    native = native or defaults.native_size
+    scheduler = read_object(folder, components["scheduler"] / "scheduler_config.json")
+    chosen = str(traits.get("default_scheduler") or scheduler_name(scheduler, defaults.scheduler))
+    if chosen not in SCHEDULERS:
+        raise unusable(folder, f"{TRAITS_FILE} names the scheduler {chosen!r}, which is unknown")
+    inpaints = channels != latent
+    return ModelTraits(
+        operations=("inpaint",) if inpaints else operations,
+        components=components,
+        title=str(traits.get("title", folder.name)),
+        native_size=native,
+        size_multiple=int(traits.get("size_multiple_px", factor)),
+        min_size=int(traits.get("min_size_px", max(factor, native // 8))),
+        max_size=int(traits.get("max_size_px", 4 * native)),
+        default_steps=int(traits.get("default_steps", defaults.steps)),
+        default_guidance_scale=float(traits.get("default_guidance", defaults.guidance_scale)),
+        default_scheduler=chosen,
+        native_inpainting=inpaints,
+        license=str(traits.get("license", "")),
+    )
+
+
+def vae_factor(config: Mapping[str, Any]) -> int:
+    """Pixels a latent cell spans along one side, from a VAE's configuration."""
+    blocks: Sequence[int] = config.get("block_out_channels") or config.get("encoder_block_out_channels") or ()
+    return int(2 ** (len(blocks) - 1)) if blocks else 8
+
+
+def read_object(folder: Path, path: Path) -> Mapping[str, Any]:
+    """A JSON object in a file of the model in `folder`. Raises `ModelUnusable`."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise unusable(folder, f"{path.name} of {path.parent.name!r} cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise unusable(folder, f"{path.name} of {path.parent.name!r} holds no object")
+    return content
+
+
+def unusable(folder: Path, why: str) -> ModelUnusable:
+    """The error for a model that cannot be run."""
+    return ModelUnusable(
+        f"The model {folder.name!r} cannot be used: {why}.",
+        metadata={"model": folder.name, "path": str(folder)},
+    )
+
+
+def _component(folder: Path, index: Mapping[str, Any], name: str) -> Path:
+    own = folder / name
+    if own.is_dir():
+        return own
+    shared = index.get(SHARED_KEY)
+    if isinstance(shared, str) and shared:
+        home = (folder / shared).resolve()
+        # A model may borrow from a sibling, never from anywhere else on the disk.
+        if home.parent != folder.resolve().parent:
+            raise unusable(folder, f"{SHARED_KEY} {shared!r} leaves the folder that its models lie in")
+        if (home / name).is_dir():
+            return home / name
+    raise unusable(folder, f"the component {name!r} is missing. Download the model again, completely")
+
+
+def _check_weights(folder: Path, component: Path) -> None:
+    if any(component.glob("*.safetensors")):
+        return
+    if [*component.glob("*.bin"), *component.glob("*.ckpt"), *component.glob("*.pt")]:
+        raise unusable(
+            folder,
+            f"the weights of {component.name!r} are a pickle, which can run any code when read. Get the "
+            "model as safetensors, or convert it (diffusers: save_pretrained(..., safe_serialization=True))",
+        )
+    raise unusable(folder, f"the component {component.name!r} has no weights. Download the model again")

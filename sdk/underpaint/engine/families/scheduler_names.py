@@ -1,0 +1,33 @@
+"""The schedulers that latent diffusion runs with, by name; `underpaint.engine.schedulers` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SCHEDULERS = (
+    "ddim",
+    "euler",
+    "euler-a",
+    "dpmpp-2m",
+    "dpmpp-2m-karras",
+    "unipc",
+    "heun",
+    "lcm",
+    "dpmpp-sde-karras",
+)
+_OF_CLASS = {
+    "DDIMScheduler": "ddim",
+    "PNDMScheduler": "ddim",
+    "EulerDiscreteScheduler": "euler",
+    "EulerAncestralDiscreteScheduler": "euler-a",
+    "DPMSolverMultistepScheduler": "dpmpp-2m",
+    "UniPCMultistepScheduler": "unipc",
+    "HeunDiscreteScheduler": "heun",
+    "LCMScheduler": "lcm",
+}
+
+
+def scheduler_name(config: Mapping[str, Any], otherwise: str) -> str:
+    """Our name for what `scheduler_config.json` describes."""
+    return _OF_CLASS.get(str(config.get("_class_name")), otherwise)
