@@ -1,4 +1,4 @@
-"""Tiny diffusers models with random weights: the whole architecture of SD 1.5 in about a megabyte.
+"""Tiny diffusers models with random weights: the whole architecture of SD 1.5 or SDXL in about a megabyte.
 
 They paint noise, but they run every line that a real model runs. Made offline, in a second or two, and
 the same bytes come out for the same arguments.
@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-Kind = Literal["sd15", "sd15-inpaint"]
+Kind = Literal["sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"]
 
 NATIVE = 64
 """Edge length in pixels that the tiny models call theirs."""
@@ -24,6 +30,18 @@ _WORDS = (
     *("water", "sky", "tree", "house", "of", "with"),
 )
 _TEXT_WIDTH = 16
+_WIDTH_2 = 24
+"""Of SDXL's second text encoder."""
+_POOLED = 12
+_SIZE_WIDTH = 8
+"""Of the embedding of one of SDXL's sizes."""
+_CLASSES: dict[Kind, str] = {
+    "sd15": "StableDiffusionPipeline",
+    "sd15-inpaint": "StableDiffusionInpaintPipeline",
+    "sdxl": "StableDiffusionXLPipeline",
+    "sdxl-inpaint": "StableDiffusionXLInpaintPipeline",
+    "sdxl-refiner": "StableDiffusionXLImg2ImgPipeline",
+}
 
 
 def build_tiny(
@@ -39,19 +57,23 @@ def build_tiny(
 ) -> Path:
     """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 8.
 
-    `kind` "sd15-inpaint" gives a U-Net with nine input channels. `pooled_text` feeds the pooled text into
+    The inpainting kinds have U-Nets with nine input channels. `pooled_text` feeds the pooled text into
     every block (`addition_embed_type="text"`). With `shared_from` (for example "../sibling") only the
     U-Net is written and everything else comes from that folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if not shared_from:
+        if not shared_from and kind.startswith("sdxl"):
+            _write_sdxl(folder, kind, vae, prediction_type)
+        elif not shared_from:
             _tokenizer(text_length).save_pretrained(folder / "tokenizer")
             _text_encoder(text_length).save_pretrained(folder / "text_encoder")
             _vae(vae).save_pretrained(folder / "vae")
             _scheduler(prediction_type).save_pretrained(folder / "scheduler")
-        _unet(9 if kind == "sd15-inpaint" else 4, pooled_text).save_pretrained(folder / "unet")
+        channels = 9 if kind.endswith("inpaint") else 4
+        unet = _sdxl_unet(channels, kind) if kind.startswith("sdxl") else _unet(channels, pooled_text)
+        unet.save_pretrained(folder / "unet")
     (folder / "model_index.json").write_text(json.dumps(_index(kind, vae, shared_from), indent=2), "utf-8")
     (folder / "underpaint.json").write_text(json.dumps(_traits(kind), indent=2), "utf-8")
     return folder
@@ -59,20 +81,27 @@ def build_tiny(
 
 def _index(kind: Kind, vae: str, shared_from: str) -> dict[str, object]:
     index: dict[str, object] = {
-        "_class_name": "StableDiffusionInpaintPipeline"
-        if kind == "sd15-inpaint"
-        else "StableDiffusionPipeline",
+        "_class_name": _CLASSES[kind],
         "_diffusers_version": "0.42.1",
         "feature_extractor": [None, None],
         "image_encoder": [None, None],
-        "requires_safety_checker": False,
-        "safety_checker": [None, None],
         "scheduler": ["diffusers", "DDIMScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderTiny" if vae == "tiny" else "AutoencoderKL"],
     }
+    if kind.startswith("sdxl"):
+        index["scheduler"] = ["diffusers", "EulerDiscreteScheduler"]
+        index["text_encoder_2"] = ["transformers", "CLIPTextModelWithProjection"]
+        index["tokenizer_2"] = ["transformers", "CLIPTokenizer"]
+        index["force_zeros_for_empty_prompt"] = kind != "sdxl-refiner"
+        if kind != "sdxl":
+            index["requires_aesthetics_score"] = kind == "sdxl-refiner"
+        if kind == "sdxl-refiner":
+            index["text_encoder"] = index["tokenizer"] = [None, None]
+    else:
+        index |= {"requires_safety_checker": False, "safety_checker": [None, None]}
     if shared_from:
         index["_shared_from"] = shared_from
     return index
@@ -88,11 +117,35 @@ def _traits(kind: Kind) -> dict[str, object]:
         "max_size_px": 256,
         "default_steps": 4,
         "default_guidance": 5.0,
-        "default_scheduler": "ddim",
+        "default_scheduler": "euler" if kind.startswith("sdxl") else "ddim",
     }
 
 
-def _tokenizer(length: int) -> CLIPTokenizer:
+def _write_sdxl(folder: Path, kind: Kind, vae: Literal["kl", "tiny"], prediction_type: str) -> None:
+    if kind != "sdxl-refiner":
+        _tokenizer(77).save_pretrained(folder / "tokenizer")
+        CLIPTextModel(_text_config(77)).save_pretrained(folder / "text_encoder")
+    _tokenizer(77, pad="!").save_pretrained(folder / "tokenizer_2")
+    config = _text_config(77, _WIDTH_2, projection_dim=_POOLED, hidden_act="gelu", num_hidden_layers=3)
+    CLIPTextModelWithProjection(config).save_pretrained(folder / "text_encoder_2")
+    autoencoder = _vae(vae)
+    if vae == "kl":
+        autoencoder.register_to_config(scaling_factor=0.13025)
+    autoencoder.save_pretrained(folder / "vae")
+    scheduler = EulerDiscreteScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type=prediction_type,
+        timestep_spacing="leading",
+        steps_offset=1,
+    )
+    # As in the released models, for the other schedulers that are made from it.
+    scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
+    scheduler.save_pretrained(folder / "scheduler")
+
+
+def _tokenizer(length: int, pad: str = "<|endoftext|>") -> CLIPTokenizer:
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     tokens = letters + [f"{letter}</w>" for letter in letters]
     merges: list[tuple[str, str]] = []
@@ -107,24 +160,26 @@ def _tokenizer(length: int) -> CLIPTokenizer:
                 tokens.append(pieces[0])
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     vocab = {token: index for index, token in enumerate(tokens)}
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=length)
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=length, pad_token=pad)
 
 
 def _text_encoder(length: int) -> CLIPTextModel:
+    return CLIPTextModel(_text_config(length))
+
+
+def _text_config(length: int, width: int = _TEXT_WIDTH, **more: object) -> CLIPTextConfig:
     size = len(_tokenizer(length))
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=size,
-            hidden_size=_TEXT_WIDTH,
-            intermediate_size=32,
-            projection_dim=_TEXT_WIDTH,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=length,
-            bos_token_id=size - 2,
-            eos_token_id=size - 1,
-            pad_token_id=size - 1,
-        )
+    values: dict[str, object] = {"projection_dim": width, "num_hidden_layers": 2, **more}
+    return CLIPTextConfig(
+        vocab_size=size,
+        hidden_size=width,
+        intermediate_size=32,
+        num_attention_heads=2,
+        max_position_embeddings=length,
+        bos_token_id=size - 2,
+        eos_token_id=size - 1,
+        pad_token_id=size - 1,
+        **values,
     )
 
 
@@ -169,6 +224,23 @@ def _unet(in_channels: int, pooled_text: bool) -> UNet2DConditionModel:
             "encoder_hid_dim": None,
             "resnet_time_scale_shift": "scale_shift",
         }
+    return _plain_unet(in_channels, _TEXT_WIDTH, extra)
+
+
+def _sdxl_unet(in_channels: int, kind: Kind) -> UNet2DConditionModel:
+    refiner = kind == "sdxl-refiner"
+    extra: dict[str, object] = {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": _SIZE_WIDTH,
+        # A refiner reads one rating in place of two target sizes.
+        "projection_class_embeddings_input_dim": (5 if refiner else 6) * _SIZE_WIDTH + _POOLED,
+        "use_linear_projection": True,
+        "transformer_layers_per_block": (1, 2),
+    }
+    return _plain_unet(in_channels, _WIDTH_2 if refiner else _TEXT_WIDTH + _WIDTH_2, extra)
+
+
+def _plain_unet(in_channels: int, text_width: int, extra: dict[str, object]) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=NATIVE // 8,
         in_channels=in_channels,
@@ -177,7 +249,7 @@ def _unet(in_channels: int, pooled_text: bool) -> UNet2DConditionModel:
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=_TEXT_WIDTH,
+        cross_attention_dim=text_width,
         attention_head_dim=4,
         norm_num_groups=4,
         **extra,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import torch
 from PIL import Image
 
 from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.unet_family import UNetFamily
 from underpaint.engine.families.sd15 import StableDiffusion15
+from underpaint.engine.families.sdxl import StableDiffusionXL
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.engine.residency import Shelf
-from underpaint.types import MASK_FORMAT, Alpha, Channels, PixelFormat
+from underpaint.types import MASK_FORMAT, Alpha, Channels, PixelFormat, StageKind
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.worker_v1 import worker_service_pb2
 
@@ -38,10 +41,19 @@ STOCK_SCHEDULERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     ),
 }
 PIPELINES = {
-    "txt2img": diffusers.StableDiffusionPipeline,
-    "img2img": diffusers.StableDiffusionImg2ImgPipeline,
-    "inpaint": diffusers.StableDiffusionInpaintPipeline,
+    ("sd15", "txt2img"): diffusers.StableDiffusionPipeline,
+    ("sd15", "img2img"): diffusers.StableDiffusionImg2ImgPipeline,
+    ("sd15", "inpaint"): diffusers.StableDiffusionInpaintPipeline,
+    ("sdxl", "txt2img"): diffusers.StableDiffusionXLPipeline,
+    ("sdxl", "img2img"): diffusers.StableDiffusionXLImg2ImgPipeline,
+    ("sdxl", "inpaint"): diffusers.StableDiffusionXLInpaintPipeline,
 }
+ENGINES: dict[str, type[UNetFamily]] = {"sd15": StableDiffusion15, "sdxl": StableDiffusionXL}
+
+
+def family_of(folder: Path) -> str:
+    """Which family a tiny model belongs to."""
+    return "sdxl" if "XL" in json.loads((folder / "model_index.json").read_text())["_class_name"] else "sd15"
 
 
 def photo(width: int = 64, height: int = 64, seed: int = 0) -> np.ndarray:
@@ -73,6 +85,8 @@ class Case:
     steps: int = 4
     strength: float = 0.7
     mask: float = 21.5
+    width: int = 64
+    height: int = 64
 
     def but(self, **changes: Any) -> Case:
         """The same with something else."""
@@ -90,7 +104,7 @@ class Case:
         )
         image, mask = image_pb2.ImageRef(blob="blobs/image"), image_pb2.ImageRef(blob="blobs/mask")
         if self.operation == "txt2img":
-            spec.text_to_image.width_px = spec.text_to_image.height_px = 64
+            spec.text_to_image.width_px, spec.text_to_image.height_px = self.width, self.height
         elif self.operation == "img2img":
             spec.image_to_image.image.CopyFrom(image)
             spec.image_to_image.strength = self.strength
@@ -103,9 +117,10 @@ class Case:
 
     def inputs(self) -> dict[str, Raster]:
         """Picture and mask."""
+        size = (self.width, self.height)
         return {
-            "blobs/image": Raster.over(photo().tobytes(), RGB, 64, 64),
-            "blobs/mask": Raster.over(disc(radius=self.mask).tobytes(), MASK_FORMAT, 64, 64),
+            "blobs/image": Raster.over(photo(*size).tobytes(), RGB, *size),
+            "blobs/mask": Raster.over(disc(*size, radius=self.mask).tobytes(), MASK_FORMAT, *size),
         }
 
 
@@ -114,7 +129,7 @@ class Ours:
 
     def __init__(self, folder: Path, dtype: str = "float32") -> None:
         source = worker_service_pb2.ModelSource(name=folder.name, path=str(folder))
-        self.family = StableDiffusion15(source, Shelf(), "cpu", dtype)
+        self.family = ENGINES[family_of(folder)](source, Shelf(), "cpu", dtype)
 
     def prepare(self, case: Case, job: str = "jobs/1") -> DiffusionTask:
         """Plans a case."""
@@ -133,12 +148,24 @@ class Ours:
         assert latents is not None
         return latents
 
+    def together(self, cases: list[Case]) -> list[torch.Tensor]:
+        """The last latents of cases that share their forward passes: quicker, equal within 5e-5."""
+        tasks = [self.prepare(case, f"jobs/{index}") for index, case in enumerate(cases)]
+        while waiting := [task for task in tasks if not task.ready_to_finish]:
+            early = [task for task in waiting if task.plan[task.stage_index].kind is not StageKind.DENOISING]
+            bucket = self.family.bucket((early or waiting)[0])
+            self.family.step([task for task in waiting if self.family.bucket(task) == bucket])
+        return [task.current.latents for task in tasks if task.current.latents is not None]
+
 
 class Stock:
     """diffusers' own pipeline for one model and operation."""
 
     def __init__(self, folder: Path, operation: str) -> None:
-        self.pipeline = PIPELINES[operation].from_pretrained(folder)
+        family = family_of(folder)
+        # No watermark, should the package for it be installed.
+        more = {"add_watermarker": False} if family == "sdxl" else {}
+        self.pipeline = PIPELINES[family, operation].from_pretrained(folder, **more)
         self.pipeline.set_progress_bar_config(disable=True)
         self._config = self.pipeline.scheduler.config
         self.operation = operation
@@ -147,13 +174,14 @@ class Stock:
         """The last latents and the picture, u8."""
         kind, overrides = STOCK_SCHEDULERS[case.scheduler]
         self.pipeline.scheduler = kind.from_config(self._config, **overrides)
+        size = (case.width, case.height)
         more: dict[str, Any] = {}
-        if self.operation == "txt2img":
-            more = {"width": 64, "height": 64}
-        else:
-            more = {"image": Image.fromarray(photo()), "strength": case.strength}
+        if self.operation != "txt2img":
+            more = {"image": Image.fromarray(photo(*size)), "strength": case.strength}
         if self.operation == "inpaint":
-            more |= {"mask_image": Image.fromarray(disc(radius=case.mask)), "width": 64, "height": 64}
+            more["mask_image"] = Image.fromarray(disc(*size, radius=case.mask))
+        if self.operation != "img2img":
+            more |= {"width": case.width, "height": case.height}
         seen: list[torch.Tensor] = []
 
         def keep(_pipeline: Any, _step: int, _time: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +190,7 @@ class Stock:
 
         pictures = self.pipeline(
             case.prompt,
-            negative_prompt=case.negative,
+            negative_prompt=case.negative or None,
             num_inference_steps=case.steps,
             guidance_scale=case.guidance,
             generator=torch.Generator().manual_seed(case.seed),

@@ -29,18 +29,19 @@ def pipelines(kind: type = diffusers.DiffusionPipeline) -> set[type]:
     return {kind}.union(*(pipelines(child) for child in kind.__subclasses__()))
 
 
-@pytest.mark.parametrize("model", ["plain", "inpaint", "small", "small-inpaint"])
+@pytest.mark.parametrize(
+    "model", ["plain", "inpaint", "small", "small-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"]
+)
 def test_no_pipeline_is_ever_called(models: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a pipeline was called")
 
-    assert diffusers.StableDiffusionInpaintPipeline in pipelines()
+    assert {diffusers.StableDiffusionInpaintPipeline, diffusers.StableDiffusionXLPipeline} <= pipelines()
     known = pipelines()
     for pipeline in known:
         monkeypatch.setattr(pipeline, "__call__", refuse, raising=False)
     engine = Ours(models / model)
-    operations = ("inpaint",) if model.endswith("inpaint") else ("txt2img", "img2img", "inpaint")
-    for operation in operations:
+    for operation in engine.family._traits.operations:
         pictures = engine.family.finish(engine.run(Case(operation)))
         assert pictures[0].samples.shape[:2] == (64, 64)
     # None was brought in behind the test's back either.

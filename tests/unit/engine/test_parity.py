@@ -32,6 +32,14 @@ ROWS = [
     ("plain", "inpaint", 1.0),
     ("inpaint", "inpaint", 0.7),
     ("inpaint", "inpaint", 1.0),
+    ("sdxl", "txt2img", 1.0),
+    ("sdxl", "img2img", 0.7),
+    ("sdxl", "inpaint", 0.7),
+    ("sdxl", "inpaint", 1.0),
+    ("sdxl-inpaint", "inpaint", 0.7),
+    ("sdxl-inpaint", "inpaint", 1.0),
+    ("sdxl-refiner", "img2img", 0.7),
+    ("sdxl-refiner", "inpaint", 0.7),
 ]
 
 
@@ -57,8 +65,8 @@ def test_latents_and_pictures_are_those_of_the_stock_pipeline(
     others = [case.but(prompt="green moss"), case.but(guidance=9.0), case.but(seed=2)]
     if operation == "inpaint":
         others.append(case.but(mask=12.0))
-    for other in others:
-        assert distance(ours.latents(other), reference) >= SENSITIVITY, other
+    for other, moved in zip(others, ours.together(others), strict=True):
+        assert distance(moved, reference) >= SENSITIVITY, other
 
 
 @pytest.mark.parametrize(
@@ -78,8 +86,11 @@ def test_v_prediction_pooled_text_and_the_tiny_autoencoder_agree_too(
 
 
 @pytest.mark.parametrize("operation", ["txt2img", "img2img", "inpaint"])
-def test_without_guidance_it_agrees_too(engines: Callable[[str, str], Engines], operation: str) -> None:
-    ours, stock = engines("plain", operation)
+@pytest.mark.parametrize("model", ["plain", "sdxl"])
+def test_without_guidance_it_agrees_too(
+    engines: Callable[[str, str], Engines], model: str, operation: str
+) -> None:
+    ours, stock = engines(model, operation)
     case = Case(operation, guidance=1.0)
     reference = stock.both(case)[0]
     assert distance(ours.latents(case), reference) <= TOLERANCE
@@ -89,7 +100,40 @@ def test_without_guidance_it_agrees_too(engines: Callable[[str, str], Engines], 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_few_and_many_steps_agree(engines: Callable[[str, str], Engines], steps: int, scheduler: str) -> None:
-    ours, stock = engines("plain", "txt2img")
+@pytest.mark.parametrize("model", ["plain", "sdxl"])
+def test_few_and_many_steps_agree(
+    engines: Callable[[str, str], Engines], model: str, steps: int, scheduler: str
+) -> None:
+    ours, stock = engines(model, "txt2img")
     case = Case("txt2img", scheduler, steps=steps)
     assert distance(ours.latents(case), stock.both(case)[0]) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("model", "operation"),
+    [
+        ("sdxl", "txt2img"),
+        ("sdxl", "img2img"),
+        ("sdxl", "inpaint"),
+        ("sdxl-refiner", "img2img"),
+        ("sdxl-refiner", "inpaint"),
+    ],
+)
+def test_a_size_that_is_no_square_is_told_as_stock_tells_it(
+    engines: Callable[[str, str], Engines], model: str, operation: str
+) -> None:
+    ours, stock = engines(model, operation)
+    case = Case(operation, "euler", width=48, height=80)
+    assert distance(ours.latents(case), stock.both(case)[0]) <= TOLERANCE
+
+
+@pytest.mark.parametrize(("model", "zeros"), [("sdxl", True), ("sdxl-refiner", False)])
+def test_an_empty_negative_prompt_is_zeros_where_the_model_says_so(
+    engines: Callable[[str, str], Engines], model: str, zeros: bool
+) -> None:
+    ours, stock = engines(model, "img2img")
+    case = Case("img2img", "euler", negative="")
+    task = ours.run(case)
+    assert task.negative is not None and task.current.latents is not None
+    assert bool((task.negative.hidden == 0).all()) == zeros
+    assert distance(task.current.latents, stock.both(case)[0]) <= TOLERANCE

@@ -28,7 +28,7 @@ class Autoencoder:
         self._kind = str(self.config.get("_class_name"))
         if self._kind not in KINDS:
             raise ModelUnusable(
-                f"The VAE of the model {components.model!r} is a {self._kind}, and only {', '.join(KINDS)} "
+                f"The VAE of the model {components.model!r} is {self._kind}, and only {', '.join(KINDS)} "
                 "can be run. Replace its VAE, or use another model.",
                 metadata={"model": components.model, "path": str(components.folder(COMPONENT))},
             )

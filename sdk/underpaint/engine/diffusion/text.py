@@ -1,14 +1,14 @@
-"""Text for a denoiser: CLIP's encoders, and what they make of a prompt."""
+"""Text for a denoiser: what CLIP's encoders, one or several together, make of a prompt."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 
-from underpaint.engine.diffusion.components import Components, weight_variant
+from underpaint.engine.diffusion.clip import ClipEncoder
 
 REMEMBERED = 64
 """Prompts whose encodings a model remembers."""
@@ -21,96 +21,54 @@ class TextEncoding:
     hidden: torch.Tensor
     """`(1, tokens, width)`."""
     pooled: torch.Tensor | None = None
-    """The whole prompt in one vector, `(1, width)`, for families that take it."""
+    """The whole prompt in one vector, `(1, width)`, from encoders that make one."""
     dropped: str = ""
     """The end of the prompt that the model could not read."""
 
-
-class TextEncoders(Protocol):
-    """A family's text encoders together. `encode` belongs to the device's one thread."""
-
-    components: tuple[str, ...]
-    """Names of those with weights."""
-    calls: int
-    """Prompts encoded so far; those remembered do not count."""
-
-    def has(self, component: str) -> bool:
-        """Whether one is in memory."""
-
-    def load(self, component: str) -> None:
-        """Brings one into memory."""
-
-    def encode(self, text: str) -> TextEncoding:
-        """What the model reads for a prompt."""
+    def nothing(self) -> TextEncoding:
+        """Zeros of the same shape."""
+        pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
+        return TextEncoding(torch.zeros_like(self.hidden), pooled)
 
 
-class ClipEncoder:
-    """A tokenizer and its text encoder.
+class TextEncoders:
+    """A model's text encoders. Their hidden states lie side by side; the last one's pooled text counts.
 
-    `kind`: the class in transformers, "CLIPTextModel" or "CLIPTextModelWithProjection".
+    `zero_negative`: an empty negative prompt is zeros, not the encoding of an empty text (SDXL's
+    `force_zeros_for_empty_prompt`). Belongs to the device's one thread.
     """
 
-    def __init__(self, components: Components, encoder: str, tokenizer: str, kind: str) -> None:
-        self._components = components
-        self._tokenizer = tokenizer
-        self._kind = kind
-        self.component = encoder
+    def __init__(self, encoders: Sequence[ClipEncoder], *, zero_negative: bool = False) -> None:
+        self._encoders = {encoder.component: encoder for encoder in encoders}
+        self._zero_negative = zero_negative
+        self._remembered: OrderedDict[str, TextEncoding] = OrderedDict()
+        self.components = tuple(self._encoders)
+        """Names of the components with weights."""
+        self.calls = 0
+        """Prompts encoded so far; those remembered do not count."""
 
-    @property
-    def loaded(self) -> bool:
-        """Whether it is in memory."""
-        return self._components.has(self.component)
+    def has(self, component: str) -> bool:
+        """Whether an encoder is in memory."""
+        return self._encoders[component].loaded
 
-    @property
-    def network(self) -> tuple[Any, Any]:
-        """Tokenizer and encoder, loaded if need be."""
-        held: tuple[Any, Any] = self._components.get(self.component, self._load)
-        return held
+    def load(self, component: str) -> None:
+        """Brings an encoder into memory."""
+        _ = self._encoders[component].network
 
-    def run(self, text: str, **options: Any) -> tuple[Any, str]:
-        """The encoder's output for a text, and the end of it that did not fit."""
-        tokenizer, encoder = self.network
-        length = tokenizer.model_max_length
-        tokens = tokenizer(
-            text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-        whole = tokenizer(text).input_ids
-        dropped = tokenizer.decode(whole[length - 1 : -1]).strip() if len(whole) > length else ""
-        mask = None
-        if getattr(encoder.config, "use_attention_mask", False):
-            mask = tokens.attention_mask.to(self._components.device)
-        return encoder(tokens.input_ids.to(self._components.device), attention_mask=mask, **options), dropped
-
-    def _load(self) -> tuple[Any, Any]:
-        import transformers
-
-        folder = self._components.folder(self.component)
-        encoder = getattr(transformers, self._kind).from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, variant=weight_variant(folder)
-        )
-        tokenizer = transformers.CLIPTokenizer.from_pretrained(
-            self._components.folder(self._tokenizer), local_files_only=True
-        )
-        network: Any = encoder
-        ready = network.to(self._components.device, self._components.dtype).eval().requires_grad_(False)
-        return tokenizer, ready
-
-
-class Memory:
-    """Encodings of the last prompts."""
-
-    def __init__(self) -> None:
-        self._encodings: OrderedDict[str, TextEncoding] = OrderedDict()
-
-    def get(self, text: str) -> TextEncoding | None:
-        """What is remembered of a prompt."""
-        if text in self._encodings:
-            self._encodings.move_to_end(text)
-        return self._encodings.get(text)
-
-    def keep(self, text: str, encoding: TextEncoding) -> TextEncoding:
-        """Remembers one, and forgets the one that was not asked for longest."""
-        self._encodings[text] = encoding
-        if len(self._encodings) > REMEMBERED:
-            self._encodings.popitem(last=False)
+    def encode(self, text: str) -> TextEncoding:
+        """What the denoiser reads for a prompt."""
+        if text in self._remembered:
+            self._remembered.move_to_end(text)
+            return self._remembered[text]
+        outputs = [encoder.encode(text) for encoder in self._encoders.values()]
+        self.calls += 1
+        hidden = torch.cat([output.hidden for output in outputs], dim=-1)
+        encoding = TextEncoding(hidden, outputs[-1].pooled, outputs[-1].dropped)
+        self._remembered[text] = encoding
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
         return encoding
+
+    def encode_negative(self, text: str, prompt: TextEncoding) -> TextEncoding:
+        """What the denoiser reads for a negative prompt, in the shape of the prompt's encoding."""
+        return prompt.nothing() if self._zero_negative and not text else self.encode(text)

@@ -43,14 +43,15 @@ class UNetFamily(ABC):
 
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         folder = Path(source.path)
-        traits = self._recognise(folder, read_object(folder, folder / "model_index.json"))
+        self._index = read_object(folder, folder / "model_index.json")
+        traits = self._recognise(folder, self._index)
         if traits is None:
             raise unusable(folder, f"it is none that {type(self).__name__} runs")
         self.name = source.name or folder.name
         self._traits = traits
         given = {name: Path(path) for name, path in source.components.items()}
         components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
-        self._parts = Parts(components, self._text_encoders(components, folder))
+        self._parts = Parts(components, self._text_encoders(components))
         extra = folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
 
@@ -59,7 +60,7 @@ class UNetFamily(ABC):
         """The traits of a model, None for another family's. Raises `ModelUnusable`."""
 
     @abstractmethod
-    def _text_encoders(self, components: Components, folder: Path) -> TextEncoders:
+    def _text_encoders(self, components: Components) -> TextEncoders:
         """This model's text encoders."""
 
     def _conditions(self, jobs: Sequence[DiffusionTask]) -> Mapping[str, torch.Tensor]:
@@ -165,7 +166,8 @@ class UNetFamily(ABC):
         if job.text.dropped:
             job.notes.append(f"The prompt is too long for this model; it did not read: {job.text.dropped!r}.")
         if job.guided:
-            job.negative = self._parts.text.encode(self._told(job.resolved.negative_prompt))
+            told = self._told(job.resolved.negative_prompt)
+            job.negative = self._parts.text.encode_negative(told, job.text)
 
     def _told(self, prompt: str) -> str:
         return prompt if self._vocabulary is None else self._vocabulary.read(prompt).prompt

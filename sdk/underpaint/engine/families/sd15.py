@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.diffusion.clip import ClipEncoder
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.text import TextEncoders
 from underpaint.engine.diffusion.unet_family import UNetFamily
 from underpaint.engine.families.sd15_plugin import recognise
-from underpaint.engine.families.sd15_text import Sd15Text
 from underpaint.hookspecs import ModelTraits
 
 
@@ -20,5 +20,5 @@ class StableDiffusion15(UNetFamily):
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
 
-    def _text_encoders(self, components: Components, folder: Path) -> TextEncoders:
-        return Sd15Text(components)
+    def _text_encoders(self, components: Components) -> TextEncoders:
+        return TextEncoders([ClipEncoder(components, "text_encoder", "tokenizer")])

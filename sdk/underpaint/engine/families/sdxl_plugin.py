@@ -1,0 +1,60 @@
+"""Stable Diffusion XL and whatever shares its architecture, described without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
+from underpaint.engine.families.scheduler_names import SCHEDULERS
+from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
+
+_PIPELINES = {
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+}
+_BASE = ("unet", "vae", "text_encoder", "text_encoder_2")
+_REFINER = ("unet", "vae", "text_encoder_2")
+_DEFAULTS = Defaults(native_size=1024, guidance_scale=5.0, scheduler="euler", steps=30)
+
+
+def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
+    """The traits of a model of this family, None for another family's. Reads JSON files only.
+
+    A refiner has no picture of its own to start with: it takes a finished one (img2img, inpaint). Raises
+    `ModelUnusable` where a component is missing, weights exist only as pickles, or the U-Net is not one of
+    the kinds that the family runs.
+    """
+    if model_index.get("_class_name") not in _PIPELINES:
+        return None
+    refiner = is_refiner(model_index)
+    networks = _REFINER if refiner else _BASE
+    tokenizers = ("tokenizer_2",) if refiner else ("tokenizer", "tokenizer_2")
+    components = find_components(folder, model_index, networks, (*tokenizers, "scheduler"))
+    unet = read_object(folder, components["unet"] / "config.json")
+    if unet.get("addition_embed_type") != "text_time":
+        raise unusable(folder, "its U-Net takes no sizes and pooled text. Use an SDXL checkpoint")
+    operations = ("img2img", "inpaint") if refiner else ("txt2img", "img2img", "inpaint")
+    return unet_traits(folder, components, _DEFAULTS, operations)
+
+
+def is_refiner(model_index: Mapping[str, Any]) -> bool:
+    """Whether a model has SDXL's second text encoder only, as its refiner does."""
+    named = model_index.get("text_encoder")
+    return not (isinstance(named, (list, tuple)) and any(named))
+
+
+@hookimpl
+def underpaint_families() -> Sequence[FamilyDescriptor]:
+    """This family."""
+    return [
+        FamilyDescriptor(
+            name="sdxl",
+            title="Stable Diffusion XL",
+            engine="underpaint.engine.families.sdxl:StableDiffusionXL",
+            schedulers=SCHEDULERS,
+            recognise=recognise,
+        )
+    ]
