@@ -16,6 +16,12 @@ def one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def one_seed() -> None:
+    """The same numbers in every run and in any order of the tests."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for checkpoints and data, with the latent of mid-grey."""
