@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections import deque
@@ -23,12 +24,13 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        # Nothing may be handed to a loop that has turned for the last time: it would be waited for for ever.
+        self._handing_over = threading.RLock()
+        self._ended = False
         # Our own, because asyncio's way to end its default one starts a thread, too late at an exit.
         pool = concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="underpaint-pixels")
         self._loop.set_default_executor(pool)
-        self._thread = threading.Thread(
-            target=_serve, args=(self._loop, pool), name="underpaint", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, args=(pool,), name="underpaint", daemon=True)
         self._thread.start()
 
     @property
@@ -43,11 +45,7 @@ class LoopThread:
 
     def run(self, action: Coroutine[Any, Any, Result]) -> Result:
         """Runs a coroutine on the loop and waits for it. Not from the loop's own thread."""
-        try:
-            future = asyncio.run_coroutine_threadsafe(action, self._loop)
-        except RuntimeError:
-            action.close()
-            raise Unavailable("This client was closed: connect again.") from None
+        future = self.submit(action)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -57,30 +55,42 @@ class LoopThread:
             future.cancel()
             raise
 
+    def submit(self, action: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Hands a coroutine to the loop; its future always ends. Raises `Unavailable` after `stop`."""
+        with self._handing_over:
+            if not self._ended:
+                return asyncio.run_coroutine_threadsafe(action, self._loop)
+        action.close()
+        raise Unavailable("This client was closed: connect again.")
+
     def stop(self) -> None:
         """Cancels what runs, ends loop and thread. Idempotent, also while the interpreter goes down."""
-        if not self._loop.is_closed():
-            try:
+        with self._handing_over:
+            # Once only: a second one would interrupt the clearing up after the first.
+            again, self._ended = self._ended, True
+        if not again:
+            with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._loop.stop)
-            except RuntimeError:
-                return
         if not self.is_current:
             self._thread.join(_JOIN)
 
-
-def _serve(loop: asyncio.AbstractEventLoop, pool: concurrent.futures.ThreadPoolExecutor) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        pool.shutdown(wait=True)
-        asyncio.set_event_loop(None)
-        loop.close()
+    def _serve(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            # What was handed over last becomes a task here, takes its first step (a task that never did
+            # tells nobody of its end) and is cancelled with the others.
+            loop.run_until_complete(asyncio.sleep(0))
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            pool.shutdown(wait=True)
+            asyncio.set_event_loop(None)
+            loop.close()
 
 
 class Late(TimeoutError):
@@ -99,7 +109,7 @@ class Mailbox(Generic[Item]):
         self._done = False
         self._error: BaseException | None = None
         self._droppable = droppable
-        self._future = asyncio.run_coroutine_threadsafe(self._pump(source), thread.loop)
+        self._future = thread.submit(self._pump(source))
 
     def get(self, deadline: float | None) -> Item | None:
         """The next item; None at the end. Raises what the iterator raised, `Late` at `deadline`.
