@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import underpaint
+from tests.hosts.models import build_models
 from tests.hosts.processes import RunningHost
 from tests.hosts.sandbox import HostSandbox
-from tests.tiny_models import build_tiny
 from underpaint.cli.packaging import build, install
 
 SCRIPT = Path(__file__).parent / "scripts" / "krita_fill.py"
@@ -23,10 +23,9 @@ SCRIPT = Path(__file__).parent / "scripts" / "krita_fill.py"
 
 @pytest.fixture(scope="module")
 def krita(module_sandbox: HostSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """Krita with the plug-in installed as a user would, and two small models to use."""
+    """Krita with the plug-in installed as a user would, and small models to use."""
     sandbox, models = module_sandbox, tmp_path_factory.mktemp("models")
-    build_tiny(models / "tiny")
-    build_tiny(models / "tiny-inpaint", kind="sd15-inpaint")
+    build_models(models)
     archive = build("krita", tmp_path_factory.mktemp("zip"))
     install("krita", archive, home=sandbox.home, environ=sandbox.environ_outside)
     # The launcher names this interpreter: what it needs is seen inside, at its own place.
@@ -41,7 +40,7 @@ def krita(module_sandbox: HostSandbox, tmp_path_factory: pytest.TempPathFactory)
         yield host
 
 
-def run(krita: RunningHost, case: str, timeout: float = 200, **arguments: Any) -> dict[str, Any]:
+def run(krita: RunningHost, case: str, timeout: float = 900, **arguments: Any) -> dict[str, Any]:
     values = krita.run(SCRIPT, timeout=timeout, case=case, **arguments)
     assert "Traceback" not in krita.output
     return values
@@ -122,7 +121,7 @@ def test_cancel_stops_the_job_that_is_shown_and_leaves_nothing(krita: RunningHos
 
 
 def test_a_killed_daemon_is_told_and_the_job_comes_through(krita: RunningHost) -> None:
-    seen = run(krita, "killed", timeout=300)
+    seen = run(krita, "killed")
     assert any("daemon has stopped" in text and "kept" in text for text in seen["message"]), seen["message"]
     assert seen["order"] == ["Background", "old brick wall", "top"]
     assert seen["changed"] and seen["undone"]
