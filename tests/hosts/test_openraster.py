@@ -97,10 +97,14 @@ def test_krita_opens_our_files_and_we_open_kritas(sandbox: HostSandbox, tmp_path
             source, target = files / f"{data_type.value} öurs.ora", files / f"{data_type.value} kritas.ora"
             write_document(document, source)
             arguments = {"source": str(source), "target": str(target)}
-            values = krita.run(SCRIPTS / "openraster_krita.py", timeout=25, **arguments)
+            values = krita.run(SCRIPTS / "openraster_krita.py", **arguments)
             # Of OpenRaster it takes 8 bits, whatever lies in the file.
             assert values["depth"] == "U8"
-            assert np.abs(decoded(values)[..., [2, 1, 0, 3]] - seen(document)).max() <= 2
+            apart = np.abs(decoded(values)[..., [2, 1, 0, 3]] - seen(document)).max()
+            print(
+                f"\n{data_type.value}: Krita's merged picture is at most {apart} of 255 from ours (bound 2)"
+            )
+            assert apart <= 2
             check_both_ways(document, values, target)
 
 

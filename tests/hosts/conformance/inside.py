@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.hosts.drivers.hostscript import Host, Steps
 
 
-HANGS_S = 60.0
-"""No check takes as long."""
+HANGS_S = 150.0
+"""No check takes as long, on a busy machine either."""
 
 
 class Alias(MetaPathFinder, Loader):

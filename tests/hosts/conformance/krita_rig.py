@@ -18,8 +18,8 @@ from underpaint.types import Alpha, Bounds, Channels, ColorSpace, DataType, Imag
 
 PROFILES = {ColorSpace.SRGB: "sRGB-elle-V2-srgbtrc.icc", ColorSpace.LINEAR_REC709: "sRGB-elle-V2-g10.icc"}
 TURN_MS = 20
-ACTIVATION_S = 3.0
-CLOSING_S = 5.0
+ACTIVATION_S = 90.0
+CLOSING_S = 90.0
 
 
 class KritaRig(Rig):
@@ -217,7 +217,8 @@ class KritaRig(Rig):
 
         # From the event loop, as a menu would: Qt deletes a view only after the turn that closed it.
         QtCore.QTimer.singleShot(0, close)
-        self.pump(lambda: all(one != document for one in self.application.documents()), CLOSING_S)
+        if not self.pump(lambda: all(one != document for one in self.application.documents()), CLOSING_S):
+            raise Unsupported("Krita kept a document that was closed")
 
 
 def _is_integer(document: Document) -> bool:

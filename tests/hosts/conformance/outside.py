@@ -73,7 +73,7 @@ def run_suite(
     rig: str,
     only: Sequence[str],
     paths: Sequence[str] = (),
-    timeout: float = 240,
+    timeout: float = 1800,
 ) -> Seen:
     """Runs checks in an open host and brings back what they found, also when the host falls over.
 

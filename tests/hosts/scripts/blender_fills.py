@@ -86,23 +86,23 @@ def main(host: Host) -> Iterator[None]:
     start("fill_mask", prompt="red brick", image="Painting", mask="Hole")
     session = runtime.session()
     if host.arguments.get("cancel"):
-        yield from host.until(lambda: session.tasks[0].job_name, 30, "the job")
         (task,) = session.tasks
+        yield from host.until(lambda: task.job_name, named="the job")
         bpy.ops.underpaint.cancel()
-        yield from host.until(lambda: task.done, 30, "the cancellation")
+        yield from host.until(lambda: task.done, named="the cancellation")
         host.report(state=task.state.value, unchanged=np.array_equal(read(node.image), before).__bool__())
         return
     if host.arguments.get("killed"):
-        yield from host.until(lambda: session.tasks[0].job_name, 30, "the job")
         (task,) = session.tasks
+        yield from host.until(lambda: task.job_name, named="the job")
         host.report(submitted=True)
-        yield from host.until(lambda: runtime.adapter().notices, 60, "the message")
+        yield from host.until(lambda: runtime.adapter().notices, named="the message")
         host.report(said=[notice.text for notice in runtime.adapter().notices])
-        yield from host.until(lambda: task.done, 120, "the end")
+        yield from host.until(lambda: task.done, 400, "the end")
         changed = (read(node.image) != before).any(axis=2)[mask > 0].mean()
         host.report(state=task.state.value, inside=float(changed), error=str(task.error))
         return
-    yield from host.until(lambda: not session.tasks, 120, "the fill")
+    yield from host.until(lambda: not session.tasks, 600, "the fill")
     yield from host.wait(0.2)
     filled = read(node.image)
     host.report(
