@@ -38,7 +38,7 @@ class Daemon:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 240) -> None:
         """Starts it and waits until its worker is ready."""
         said = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as output:
@@ -67,7 +67,7 @@ class Daemon:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(30)
+                self._process.wait(120)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFilter
 
-from tests.hosts.processes import HostTask, RunningHost
+from tests.hosts.drivers.engines import engines, held
+from tests.hosts.processes import SCRIPT_S, HostTask, RunningHost
 from tests.hosts.sandbox import HostSandbox
 from tests.support.installation import Installation
 from underpaint.cli import packaging
@@ -46,16 +48,26 @@ class Studio:
         self.put(size)
         tasks = {name: self.begin(name, verb, size, **words) for name, words in work.items()}
         for task in tasks.values():
-            task.until_reported("ready", 120)
-        for task in tasks.values():
-            task.tell(go=True)
-        told = {name: task.finish(300) for name, task in tasks.items()}
+            task.until_reported("ready")
+        # No job can end before all of them are there, whichever host is the quickest.
+        with held(self.installation.runtime):
+            for task in tasks.values():
+                task.tell(go=True)
+            for task in tasks.values():
+                task.until_reported("began")
+            some = next(iter(self.hosts.values()))
+            some.until(lambda: self.waiting() == len(work), SCRIPT_S, "jobs of all the hosts")
+        told = {name: task.finish(900) for name, task in tasks.items()}
         assert {name: (seen["state"], seen["problem"]) for name, seen in told.items()} == {
             name: ("placed", "") for name in work
         }
         began, ended = ([seen[when] for seen in told.values()] for when in ("began", "ended"))
         assert max(began) < min(ended), "they did not work at the same time"
         return {name: self._raw(self.folder / f"{name}.rgba", size) for name in work}
+
+    def waiting(self) -> int:
+        """How many jobs the daemon has that are not over."""
+        return sum(job["state"] in ("queued", "running") for job in self.installation.json("jobs", "list"))
 
     def alone(self, verb: str, size: tuple[int, int], prompt: str, seed: int) -> Pixels:
         """What the command line makes of the same."""
@@ -107,6 +119,10 @@ def studio(
     installation = Installation(folder, sandbox.runtime, tiny_root)
     installation.serve()
     environ = installation.places
+    deadline = time.monotonic() + SCRIPT_S
+    while not engines(sandbox.runtime):
+        assert time.monotonic() < deadline, "the daemon starts no engine"
+        time.sleep(0.05)
     with (
         sandbox.open_krita(plugins=("underpaint_krita",), environ=environ) as krita,
         sandbox.open_gimp(environ=environ) as gimp,

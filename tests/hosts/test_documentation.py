@@ -28,7 +28,7 @@ def _follow(sandbox: HostSandbox, host: str, daemon: Installation, folder: Path)
             (folder / block.title).write_text(block.text, "utf-8")
             continue
         command = ["bash", "-ec", f"cd '{folder}'; {block.text}"]
-        finished = sandbox.run(command, environ=daemon.places, timeout=120)
+        finished = sandbox.run(command, environ=daemon.places, timeout=900)
         assert finished.returncode == 0, finished.output
         said += finished.output
     return said

@@ -17,7 +17,7 @@ def seen(module_sandbox: HostSandbox, tmp_path_factory: pytest.TempPathFactory) 
     module_sandbox.bind(SCRIPTS)
     with module_sandbox.open_gimp() as gimp:
         return gimp.run(
-            SCRIPTS / "reads_and_writes.py", timeout=180, plugin=str(plugin), scripts=str(SCRIPTS)
+            SCRIPTS / "reads_and_writes.py", timeout=900, plugin=str(plugin), scripts=str(SCRIPTS)
         )
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,21 @@ import pytest
 
 import underpaint
 from tests.hosts.gimp_setup import SCRIPTS, Daemon, install_plugin
-from tests.hosts.processes import RunningHost
+from tests.hosts.models import SLOW_SIZE_PX, build_models
+from tests.hosts.processes import SCRIPT_S, RunningHost
 from tests.hosts.sandbox import HostSandbox
 from underpaint.errors import JobNotFound
+from underpaint.host.connection import RECONNECT_S
 from underpaint.types import JobState
 
-build_tiny = pytest.importorskip("tests.tiny_models", reason="the engine is not installed").build_tiny
+pytest.importorskip("tests.tiny_models", reason="the engine is not installed")
 LOG = {"UNDERPAINT_LOG": "debug"}
 
 
 @pytest.fixture(scope="module")
 def daemon(module_sandbox: HostSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     models = tmp_path_factory.mktemp("models")
-    build_tiny(models / "tiny")
-    build_tiny(models / "tiny-inpaint", kind="sd15-inpaint")
-    one = Daemon(module_sandbox, models, tmp_path_factory.mktemp("daemon") / "log")
+    one = Daemon(module_sandbox, build_models(models), tmp_path_factory.mktemp("daemon") / "log")
     one.start()
     yield one
     one.stop()
@@ -55,14 +54,14 @@ def holds(gimp: RunningHost) -> list[float]:
     return [float(found) for found in re.findall(r"longest hold: ([\d.]+) ms", gimp.output)]
 
 
-def painting_has_begun(gimp: RunningHost, after: int = 0, steps: int = 900) -> None:
-    gimp.until(lambda: re.search(rf"Denoising \d+/{steps}", gimp.output[after:]), 90, "denoising")
+def painting_has_begun(gimp: RunningHost, steps: int) -> None:
+    gimp.until(lambda: re.search(rf"Denoising \d+/{steps}\b", gimp.output), SCRIPT_S, "denoising")
 
 
 @pytest.fixture(scope="module")
 def batch(module_sandbox: HostSandbox, plugin: Path, daemon: Daemon) -> dict[str, Any]:
     with module_sandbox.open_gimp(environ=LOG) as gimp:
-        values = gimp.run(SCRIPTS / "batch.py", timeout=300, scripts=str(SCRIPTS))
+        values = gimp.run(SCRIPTS / "batch.py", timeout=900, scripts=str(SCRIPTS))
     print(f"\nGIMP, longest hold of the plug-in's main thread in each call: {holds(gimp)} ms")
     return values
 
@@ -128,24 +127,24 @@ def test_images_of_other_kinds_are_filled(batch: dict[str, Any]) -> None:
 
 
 def test_by_hand_with_dialog_progress_one_undo_and_one_redo(
-    module_sandbox: HostSandbox, plugin: Path, daemon: Daemon
+    module_sandbox: HostSandbox, plugin: Path, daemon: Daemon, tmp_path: Path
 ) -> None:
     with module_sandbox.open_gimp(window=True, environ=LOG) as gimp:
         task = gimp.begin(SCRIPTS / "by_hand.py", scripts=str(SCRIPTS))
         painting_has_begun(gimp, steps=600)
-        task.tell(denoising=True)
-        values = task.finish(300)
+        progress = gimp.screenshot(tmp_path / "progress.png")
+        values = task.finish(1800)
     assert not values["grey_ran"]
     assert values["layers"] == ["old brick wall", "glaze", "ground"]
-    assert values["undone"] and values["undone_visible"]
-    assert values["redone"] and values["redone_visible"]
+    assert values["undone"], values
+    assert values["redone"]
     assert values["remembered"].startswith("old brick wall")
     assert values["repeated"].startswith("old brick wall")
     # A bar that is behind skips steps, and on a quick machine whole stages.
     shown = [int(step) for step in re.findall(r"progress: Denoising (\d+)/600", gimp.output)]
     assert len(set(shown)) >= 5
-    for picture in ("dialog", "progress", "result"):
-        assert Path(values[picture]).stat().st_size > 10_000
+    for picture in (values["dialog"], progress, values["result"]):
+        assert Path(picture).stat().st_size > 10_000
 
 
 def test_cancel_beside_the_progress_bar_cancels_the_job(
@@ -153,11 +152,11 @@ def test_cancel_beside_the_progress_bar_cancels_the_job(
 ) -> None:
     with module_sandbox.open_gimp(window=True, environ=LOG) as gimp:
         task = gimp.begin(SCRIPTS / "cancelled.py", scripts=str(SCRIPTS))
-        painting_has_begun(gimp)
+        painting_has_begun(gimp, steps=900)
         [job] = [job for job in client.jobs() if not job.state.is_final]
         task.tell(denoising=True)
         task.until_reported("clicked")
-        gimp.until(lambda: _is_over(client, job.name), 30, "end of the job")
+        gimp.until(lambda: _is_over(client, job.name), SCRIPT_S, "end of the job")
         task.tell(gone=True)
         assert task.finish()["same"]
 
@@ -172,7 +171,11 @@ def _is_over(client: underpaint.Client, name: str) -> bool:
 def test_a_killed_plugin_takes_its_job_along_only_if_gimp_lives(
     module_sandbox: HostSandbox, plugin: Path, client: underpaint.Client, gimp_is_gone: bool
 ) -> None:
-    request = underpaint.GenerateRequest(prompt="moss", width=64, height=64, steps=400, seed=1)
+    # Long enough for any guard to be there in time; the one that nobody cancels has to end.
+    steps = 100 if gimp_is_gone else 900
+    request = underpaint.GenerateRequest(
+        prompt="moss", model="tiny-slow", width=SLOW_SIZE_PX, height=SLOW_SIZE_PX, steps=steps, seed=1
+    )
     job = client.submit(request)
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -182,14 +185,14 @@ def test_a_killed_plugin_takes_its_job_along_only_if_gimp_lives(
         input=f"{job.name}\n",
         text=True,
         check=True,
-        timeout=60,
+        timeout=SCRIPT_S,
     )
     if gimp_is_gone:
-        assert job.wait(timeout=90).state is JobState.SUCCEEDED
+        assert job.wait(timeout=600).state is JobState.SUCCEEDED
         job.delete()
     else:
         with pytest.raises(JobNotFound):
-            job.wait(timeout=60)
+            job.wait(timeout=SCRIPT_S)
 
 
 def test_a_daemon_that_is_killed_loses_no_work_and_gimp_says_so(
@@ -198,36 +201,34 @@ def test_a_daemon_that_is_killed_loses_no_work_and_gimp_says_so(
     module_sandbox.bind(tmp_path)
     with module_sandbox.open_gimp(environ=LOG) as gimp:
         task = gimp.begin(SCRIPTS / "lost_daemon.py", scripts=str(SCRIPTS), xcf=str(tmp_path / "kept.xcf"))
-        painting_has_begun(gimp, steps=300)
+        painting_has_begun(gimp, steps=600)
         daemon.kill()
         daemon.start()
-        assert task.until_reported("restarted", 180) == ["success", ""]
-        assert task.values["restarted_layers"] == ["moss", "glaze", "ground"]
+        assert task.until_reported("restarted", 600) == ["success", ""]
+        assert task.until_reported("restarted_layers") == ["moss", "glaze", "ground"]
 
-        said = len(gimp.output)
         task.tell(**{"go on": True})
-        painting_has_begun(gimp, said, steps=300)
+        painting_has_begun(gimp, steps=601)
         daemon.kill()
-        status, message = task.until_reported("lost", 180)
+        status, message = task.until_reported("lost", 600)
         assert status == "execution-error"
         assert "is kept and goes on when the daemon runs again" in message
         assert "underpaint serve" in message
         assert task.until_reported("lost_same")
-        assert "underpaint serve" in task.until_reported("away", 60)[1]
+        assert "underpaint serve" in task.until_reported("away")[1]
 
         daemon.start()
         task.tell(back=True)
-        assert task.until_reported("fetched", 180) == ["success", 1, ""]
-        assert task.values["fetched_layer"][0] == "old stone"
-        assert task.values["fetched_again"] == 0
+        assert task.until_reported("fetched", 600) == ["success", 1, ""]
+        assert task.until_reported("fetched_layer")[0] == "old stone"
+        assert task.until_reported("fetched_again") == 0
 
-        said = len(gimp.output)
         task.until_reported("saved")
-        painting_has_begun(gimp, said, steps=300)
+        painting_has_begun(gimp, steps=602)
         gimp.kill()
     with module_sandbox.open_gimp(environ=LOG) as gimp:
         values = gimp.run(
-            SCRIPTS / "another_day.py", timeout=180, scripts=str(SCRIPTS), xcf=str(tmp_path / "kept.xcf")
+            SCRIPTS / "another_day.py", timeout=600, scripts=str(SCRIPTS), xcf=str(tmp_path / "kept.xcf")
         )
     assert values["fetched"] == ["success", 1, ""]
     assert values["names"] == ["water", "glaze", "ground"]
@@ -237,19 +238,23 @@ def test_without_a_daemon_the_message_says_what_to_do(hosts_root: Path, tmp_path
     with HostSandbox(hosts_root, tmp_path / "alone") as alone:
         install_plugin(alone, tmp_path / "zip")
         alone.bind(SCRIPTS)
-        started = time.monotonic()
         with alone.open_gimp() as gimp:
             values = gimp.run(
                 "import sys\n"
+                "import time\n"
                 "def main(host):\n"
                 "    sys.path.insert(0, host.arguments['scripts'])\n"
                 "    from painting import call, painting\n"
                 "    image = painting()\n"
+                "    begun = time.monotonic()\n"
                 "    host.report(answer=list(call('underpaint-fill', image, prompt='moss'))[::2])\n"
+                "    host.report(seconds=time.monotonic() - begun)\n"
                 "    image.delete()\n",
                 scripts=str(SCRIPTS),
             )
     status, message = values["answer"]
     assert status == "execution-error"
     assert "underpaint serve" in message
-    assert time.monotonic() - started < 60
+    # It says so at once, and does not look for a minute as when a daemon went away.
+    print(f"\nwithout a daemon, GIMP said so after {values['seconds']:.1f} s")
+    assert values["seconds"] < RECONNECT_S

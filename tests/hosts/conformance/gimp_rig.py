@@ -14,7 +14,7 @@ from typing import Any
 from gi.repository import Gegl, Gimp, Gio, GLib
 from underpaint_gimp.adapter import GimpAdapter
 
-from tests.hosts.gimp_scripts.painting import hands, new_layer
+from tests.hosts.gimp_scripts.painting import focused, hands, new_layer
 from underpaint.testing.conformance import DocumentSpec, LayerSpec, Rig, Unsupported
 from underpaint.testing.conformance.codec import Color, converted
 from underpaint.testing.conformance.patterns import coverage
@@ -34,9 +34,9 @@ PRECISIONS = {
 BABL_TYPES = {DataType.U8: "u8", DataType.U16: "u16", DataType.F16: "half", DataType.F32: "float"}
 VIEWS = 1000
 """More than are ever opened here; GIMP counts them from 1."""
-WINDOW_S = 30.0
+WINDOW_S = 120.0
 """Longest that GIMP may take to show an image or to take it away, on a busy machine."""
-KEY_S = 20.0
+KEY_S = 60.0
 """Longest that it may take to do what a key says."""
 
 
@@ -244,7 +244,8 @@ class GimpRig(Rig):
                 f"no window of GIMP shows image {image.get_id()}, there are: "
                 + ", ".join(hands("getwindowname", one) for one in _windows("."))
             )
-        hands("windowfocus", "--sync", found[-1])
+        if not self.pump(lambda: titled() and focused(found[-1]), WINDOW_S):
+            raise Unsupported(f"the window of image {image.get_id()} does not take the keyboard")
 
     def _looks(self, document_id: str) -> tuple[Sequence[str], bytes]:
         image = self._images[document_id]

@@ -12,15 +12,19 @@ from gi.repository import Gimp
 
 def main(host: Any) -> Iterator[None]:
     sys.path.insert(0, host.arguments["scripts"])
-    from painting import choose, hands, painting, press, state, visible, window
+    from painting import MAIN, choose, comes_to, hands, painting, press, state, steady, visible, window
 
     # As if the last picture had been painted with so many steps: time to see the progress bar.
     Gimp.attach_parasite(Gimp.Parasite.new("underpaint-fill", 1, json.dumps({"steps": 600}).encode()))
     image = painting()
     Gimp.Display.new(image)
     Gimp.displays_flush()
-    yield from host.wait(1)
-    before, shown = state(image), visible(image)
+    yield from window(host, MAIN)
+
+    def look() -> tuple[Any, bytes]:
+        return state(image), visible(image)
+
+    before, shown = yield from steady(host, look)
 
     # No selection yet: the button is grey, and a line says why.
     saved = Gimp.Selection.save(image)
@@ -41,43 +45,32 @@ def main(host: Any) -> Iterator[None]:
     yield from window(host, "^Fill Selection$")
     host.report(dialog=host.screenshot("dialog.png"))
     yield from press(host, "Return")
-    seen: list[str] = []
-    for _ in range(1200):
-        if len(image.get_layers()) == 3:
-            break
-        if host.told("denoising") and "progress" not in seen:
-            seen.append("progress")
-            host.report(progress=host.screenshot("progress.png"))
-        yield from host.wait(0.05)
-    yield from host.wait(1.5)
+    yield from host.until(lambda: len(image.get_layers()) == 3, 600, "the picture")
+    after, painted = yield from steady(host, look)
     host.report(
         layers=[layer.get_name() for layer in image.get_layers()], result=host.screenshot("result.png")
     )
-    after, painted = state(image), visible(image)
 
     # One step back, and one forth.
-    yield from window(host, "GNU Image Manipulation Program|GIMP$")
-    yield from press(host, "ctrl+z")
-    yield from host.wait(1)
-    undone = state(image)
-    host.report(undone=undone == before, undone_visible=visible(image) == shown)
-    if undone != before:
-        host.report(was=before, became=undone)
-    yield from press(host, "ctrl+y")
-    yield from host.wait(1)
-    host.report(redone=state(image) == after, redone_visible=visible(image) == painted)
+    undone = yield from comes_to(host, "ctrl+z", look, (before, shown))
+    host.report(undone=undone)
+    if not undone:
+        host.report(was=before, became=state(image))
+    redone = yield from comes_to(host, "ctrl+y", look, (after, painted))
+    host.report(redone=redone)
 
     # The dialog remembers: Enter alone paints the same again.
     yield from choose(host, "paint the selection anew", "^Fill Selection$")
     yield from host.wait(1)
     yield from press(host, "Return")
-    yield from host.until(lambda: len(image.get_layers()) == 4, 60, "the second picture")
+    yield from host.until(lambda: len(image.get_layers()) == 4, 600, "the second picture")
     host.report(remembered=image.get_layers()[0].get_name())
     # Ctrl+F repeats it without a dialog.
     yield from host.wait(2)
-    yield from window(host, "GNU Image Manipulation Program|GIMP$")
+    yield from steady(host, look)
+    yield from window(host, MAIN)
     yield from press(host, "ctrl+f")
-    yield from host.until(lambda: len(image.get_layers()) == 5, 60, "the repeated picture")
+    yield from host.until(lambda: len(image.get_layers()) == 5, 600, "the repeated picture")
     host.report(repeated=image.get_layers()[0].get_name())
     yield from host.wait(1)
     image.clean_all()

@@ -16,17 +16,18 @@ def main(host: Any) -> Iterator[None]:
     image = painting()
     before = state(image)
     yield
-    # The test kills the daemon in the middle of it and starts it again.
-    host.report(restarted=list(call("underpaint-fill", image, prompt="moss", seed="1", steps=300))[::2])
-    host.report(restarted_layers=[layer.get_name() for layer in image.get_layers()])
+    # The test kills the daemon in the middle of it and starts it again. It tells jobs apart by their steps.
+    answer = list(call("underpaint-fill", image, prompt="moss", seed="1", steps=600))[::2]
+    # In one report: the test looks at all of it as soon as it sees a part.
+    host.report(restarted=answer, restarted_layers=[layer.get_name() for layer in image.get_layers()])
     image.remove_layer(image.get_layers()[0])
-    yield from host.until(lambda: host.told("go on"), 60)
+    yield from host.until(lambda: host.told("go on"))
     # Killed again, and it stays away.
-    host.report(lost=list(call("underpaint-fill", image, prompt="old stone", seed="1", steps=300))[::2])
+    host.report(lost=list(call("underpaint-fill", image, prompt="old stone", seed="1", steps=601))[::2])
     host.report(lost_same=state(image)[2] == before[2])
     host.report(away=list(call("underpaint-results", image))[::2])
     # It runs again: the job has gone on, or begun again, and its picture comes in.
-    yield from host.until(lambda: host.told("back"), 90)
+    yield from host.until(lambda: host.told("back"), 600)
     status, placed, error = call("underpaint-results", image)
     layer = image.get_layers()[0]
     host.report(
@@ -39,4 +40,4 @@ def main(host: Any) -> Iterator[None]:
     # Saved while a picture is on its way, then GIMP itself dies.
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(host.arguments["xcf"]), None)
     host.report(saved=True)
-    call("underpaint-fill", image, prompt="water", seed="1", steps=300)
+    call("underpaint-fill", image, prompt="water", seed="1", steps=602)

@@ -9,7 +9,11 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp
 
+HANDS_S = 30.0
+"""Longest that a window may take to get the keyboard, for one try."""
 SIZE = (301, 223)  # no multiple of anything
+MAIN = "GNU Image Manipulation Program|GIMP$"
+"""The title of GIMP's image window."""
 SELECTED = [101, 51, 187, 77, 203, 149, 140, 171, 93, 118]  # a crooked pentagon
 
 
@@ -108,7 +112,19 @@ def call(name: str, image: Any, **properties: Any) -> tuple[str, Any, str]:
 
 def hands(*arguments: str) -> str:
     """Keyboard and mouse."""
-    return subprocess.run(["xdotool", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(
+        ["xdotool", *arguments], check=True, capture_output=True, text=True, timeout=HANDS_S
+    )
+    return done.stdout.strip()
+
+
+def focused(window_id: str) -> bool:
+    """Gives a window the keyboard; False if it cannot have it yet, or not any more."""
+    try:
+        hands("windowfocus", "--sync", window_id)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return False
+    return True
 
 
 def press(host: Any, *keys: str) -> Any:
@@ -118,15 +134,42 @@ def press(host: Any, *keys: str) -> Any:
         yield from host.wait(0.3)
 
 
-def window(host: Any, title: str, seconds: float = 60) -> Any:
+def steady(host: Any, look: Any, seconds: float = 1.5) -> Any:
+    """`yield from` this: returns what `look()` gives once that has not changed for a while."""
+    found, since = look(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        yield from host.wait(0.3)
+        again = look()
+        if again != found:
+            found, since = again, time.monotonic()
+    return found
+
+
+def comes_to(host: Any, keys: str, look: Any, wanted: Any) -> Any:
+    """`yield from` this: presses keys in the image window; whether `look()` then gives `wanted`.
+
+    Keys that nothing came of are pressed again, as a person would: a busy window manager loses some.
+    """
+    before = look()
+    for _ in range(3):
+        yield from window(host, MAIN)
+        yield from press(host, keys)
+        try:
+            yield from host.until(lambda: look() != before, 60)
+        except TimeoutError:
+            continue
+        return (yield from steady(host, look)) == wanted
+    return False
+
+
+def window(host: Any, title: str, seconds: float = 180) -> Any:
     """`yield from` this: waits for a window and gives it the keyboard; returns its id."""
     deadline = time.monotonic() + seconds
     while True:
         found = subprocess.run(
             ["xdotool", "search", "--onlyvisible", "--name", title], capture_output=True, text=True
         ).stdout.split()
-        if found:
-            hands("windowfocus", "--sync", found[-1])
+        if found and focused(found[-1]):
             yield from host.wait(0.5)
             return found[-1]
         if time.monotonic() > deadline:
@@ -136,6 +179,7 @@ def window(host: Any, title: str, seconds: float = 60) -> Any:
 
 def choose(host: Any, words: str, title: str) -> Any:
     """`yield from` this: finds a command by GIMP's search, and waits for its dialog."""
+    yield from window(host, MAIN)
     yield from press(host, "slash")
     yield from window(host, "Search Actions")
     hands("type", words)

@@ -41,7 +41,7 @@ def main(host: Any) -> Iterator[None]:
     settings.tile_x = settings.tile_y = False
     settings.width, settings.height = width, height
     host.report(ready=True)
-    yield from host.until(lambda: host.told("go"), 120, "the others")
+    yield from host.until(lambda: host.told("go"), 600, "the others")
     host.report(began=time.time())
     if values["verb"] == "fill":
         answer = bpy.ops.underpaint.fill_mask(prompt=values["prompt"], image="Painting", mask="Hole")

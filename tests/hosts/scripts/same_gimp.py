@@ -37,7 +37,7 @@ def main(host: Any) -> Iterator[None]:
         image.select_item(Gimp.ChannelOps.REPLACE, channel)
         image.remove_channel(channel)
     host.report(ready=True)
-    yield from host.until(lambda: host.told("go"), 120, "the others")
+    yield from host.until(lambda: host.told("go"), 600, "the others")
     host.report(began=time.time())
     state, _, problem = call(
         f"underpaint-{values['verb']}",
