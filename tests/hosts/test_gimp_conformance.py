@@ -39,7 +39,6 @@ def seen(
                 paths=[str(plugin)],
                 rig="tests.hosts.conformance.gimp_rig:GimpRig",
                 only=selected(request),
-                timeout=600,
             )
     print(f"\n{found.summary}")
     return found
