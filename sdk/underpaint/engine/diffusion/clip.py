@@ -1,13 +1,16 @@
-"""One CLIP text encoder with its tokenizer."""
+"""One CLIP text encoder with its tokenizer: prompts of any length, in chunks, with weights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from underpaint.engine.diffusion.chunks import Chunk, Token, split
 from underpaint.engine.diffusion.components import Components, weight_variant
+from underpaint.engine.prompts import Span
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,9 @@ class ClipOutput:
     """What one encoder makes of a text."""
 
     hidden: torch.Tensor
-    """`(1, tokens, width)`."""
+    """`(1, chunks * length, width)`."""
     pooled: torch.Tensor | None
-    """`(1, width)`, from encoders with a projection."""
-    dropped: str
-    """The end of the text that did not fit."""
+    """Of the first chunk, `(1, width)`, from encoders with a projection."""
 
 
 class ClipEncoder:
@@ -56,25 +57,47 @@ class ClipEncoder:
         held: tuple[Any, Any] = self._components.get(self.component, self._load)
         return held
 
-    def encode(self, text: str) -> ClipOutput:
-        """A text of any length."""
+    def chunks(self, spans: Sequence[Span], most: int) -> tuple[list[Chunk], str]:
+        """A text in at most so many chunks, and the end of it that did not fit. At least one chunk."""
+        tokenizer, _ = self.network
+        tokens = [
+            Token(number, name, span.weight)
+            for span in spans
+            for number, name in self._tokens(tokenizer, span.text)
+        ]
+        found = split(tokens, int(tokenizer.model_max_length) - 2)
+        dropped = [token.number for chunk in found[most:] for token in chunk]
+        return found[:most], tokenizer.decode(dropped).strip() if dropped else ""
+
+    def encode(self, chunks: Sequence[Chunk]) -> ClipOutput:
+        """Each chunk on its own, side by side."""
+        weights = [[token.weight for token in chunk] for chunk in chunks]
+        weighted = any(weight != 1.0 for chunk in weights for weight in chunk)
+        hidden, pooled = self._run([*chunks, ()] if weighted else chunks)
+        if weighted:
+            hidden = _emphasised(hidden[:-1], hidden[-1:], weights)
+        return ClipOutput(hidden.reshape(1, -1, hidden.shape[-1]), None if pooled is None else pooled[:1])
+
+    def _tokens(self, tokenizer: Any, text: str) -> list[tuple[int, str]]:
+        numbers = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        return list(zip(numbers, tokenizer.convert_ids_to_tokens(numbers), strict=True))
+
+    def _run(self, chunks: Sequence[Chunk]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Hidden states `(chunks, length, width)` and pooled texts `(chunks, width)`."""
         tokenizer, encoder = self.network
-        length = tokenizer.model_max_length
-        tokens = tokenizer(
-            text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-        whole = tokenizer(text).input_ids
-        dropped = tokenizer.decode(whole[length - 1 : -1]).strip() if len(whole) > length else ""
-        mask = None
-        if getattr(encoder.config, "use_attention_mask", False):
-            mask = tokens.attention_mask.to(self._components.device)
+        length, device = int(tokenizer.model_max_length), self._components.device
+        rows, mask = [], torch.zeros(len(chunks), length, dtype=torch.long)
+        for index, chunk in enumerate(chunks):
+            row = [tokenizer.bos_token_id, *(token.number for token in chunk), tokenizer.eos_token_id]
+            mask[index, : len(row)] = 1
+            rows.append(row + [tokenizer.pad_token_id] * (length - len(row)))
         output = encoder(
-            tokens.input_ids.to(self._components.device),
-            attention_mask=mask,
+            torch.tensor(rows).to(device),
+            attention_mask=mask.to(device) if getattr(encoder.config, "use_attention_mask", False) else None,
             output_hidden_states=self._penultimate,
         )
         hidden = output.hidden_states[-2] if self._penultimate else output.last_hidden_state
-        return ClipOutput(hidden, output.text_embeds if self._projected else None, dropped)
+        return hidden, output.text_embeds if self._projected else None
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -89,3 +112,17 @@ class ClipEncoder:
         )
         ready = network.to(self._components.device, self._components.dtype).eval().requires_grad_(False)
         return tokenizer, ready
+
+
+def _emphasised(hidden: torch.Tensor, nothing: torch.Tensor, weights: list[list[float]]) -> torch.Tensor:
+    """Hidden states of weighted tokens, moved from those of an empty text `(1, length, width)`.
+
+    A weight w gives nothing + w * (hidden - nothing): 0.0 is as if nothing stood there. Tokens of weight 1.0
+    stay as they are, to the bit.
+    """
+    factors = torch.ones(hidden.shape[:2], dtype=hidden.dtype)
+    for index, chunk in enumerate(weights):
+        # The first position is the beginning-of-text token's.
+        factors[index, 1 : len(chunk) + 1] = torch.tensor(chunk, dtype=hidden.dtype)
+    factors = factors[..., None].to(hidden.device)
+    return torch.where(factors == 1.0, hidden, nothing + factors * (hidden - nothing))

@@ -13,6 +13,7 @@ from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import resize
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
+from underpaint.engine.prompts import choose_wildcards
 from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import SECOND_PASS_STRENGTH, Size
 from underpaint.hookspecs import ModelTraits
@@ -71,11 +72,11 @@ def prepare_task(
 ) -> DiffusionTask:
     """Checks and plans a job. Raises `InvalidRequest` or `OperationUnsupported`."""
     spec = resolve(assignment, traits, model)
+    notes = choose_wildcards(spec)
     image = plan_image(assignment, spec, traits)
     generator = torch.Generator("cpu").manual_seed(spec.seed)
     first = _first_pass(image, spec.scheduler, scheduler_config, spec.steps, generator)
     passes = [first]
-    notes = []
     if image.sizes.two_passes:
         strength = min(SECOND_PASS_STRENGTH, image.strength)
         sampler = Sampler(spec.scheduler, scheduler_config, spec.steps, generator, strength)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from underpaint.engine.diffusion.clip import ClipEncoder
+from underpaint.engine.prompts import parse
 
 REMEMBERED = 64
 """Prompts whose encodings a model remembers."""
+MAX_CHUNKS = 8
+"""Chunks of a prompt, 75 tokens each, that are read at most."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class TextEncoding:
     hidden: torch.Tensor
     """`(1, tokens, width)`."""
     pooled: torch.Tensor | None = None
-    """The whole prompt in one vector, `(1, width)`, from encoders that make one."""
+    """The prompt's first chunk in one vector, `(1, width)`, from encoders that make one."""
     dropped: str = ""
     """The end of the prompt that the model could not read."""
 
@@ -44,6 +47,7 @@ class TextEncoders:
         self._remembered: OrderedDict[str, TextEncoding] = OrderedDict()
         self.components = tuple(self._encoders)
         """Names of the components with weights."""
+        self.max_chunks = MAX_CHUNKS
         self.calls = 0
         """Prompts encoded so far; those remembered do not count."""
 
@@ -55,20 +59,39 @@ class TextEncoders:
         """Brings an encoder into memory."""
         _ = self._encoders[component].network
 
-    def encode(self, text: str) -> TextEncoding:
-        """What the denoiser reads for a prompt."""
-        if text in self._remembered:
-            self._remembered.move_to_end(text)
-            return self._remembered[text]
-        outputs = [encoder.encode(text) for encoder in self._encoders.values()]
+    def encode(self, prompt: str) -> TextEncoding:
+        """What the denoiser reads for a prompt, weights and all."""
+        if prompt in self._remembered:
+            self._remembered.move_to_end(prompt)
+            return self._remembered[prompt]
+        spans, encoders = parse(prompt), self._encoders.values()
+        parts = [encoder.chunks(spans, self.max_chunks) for encoder in encoders]
+        most = max(len(chunks) for chunks, _ in parts)
+        outputs = [
+            encoder.encode([*chunks, *[()] * (most - len(chunks))])
+            for encoder, (chunks, _) in zip(encoders, parts, strict=True)
+        ]
         self.calls += 1
         hidden = torch.cat([output.hidden for output in outputs], dim=-1)
-        encoding = TextEncoding(hidden, outputs[-1].pooled, outputs[-1].dropped)
-        self._remembered[text] = encoding
+        encoding = TextEncoding(hidden, outputs[-1].pooled, parts[-1][1])
+        self._remembered[prompt] = encoding
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return encoding
 
-    def encode_negative(self, text: str, prompt: TextEncoding) -> TextEncoding:
-        """What the denoiser reads for a negative prompt, in the shape of the prompt's encoding."""
-        return prompt.nothing() if self._zero_negative and not text else self.encode(text)
+    def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
+        """A prompt and a negative prompt, the shorter one filled up with empty chunks."""
+        text = self.encode(prompt)
+        if self._zero_negative and not negative:
+            return text, text.nothing()
+        other = self.encode(negative)
+        length = max(text.hidden.shape[1], other.hidden.shape[1])
+        return self._filled(text, length), self._filled(other, length)
+
+    def _filled(self, encoding: TextEncoding, length: int) -> TextEncoding:
+        missing = length - encoding.hidden.shape[1]
+        if not missing:
+            return encoding
+        empty = self.encode("").hidden
+        hidden = [encoding.hidden, *[empty] * (missing // empty.shape[1])]
+        return replace(encoding, hidden=torch.cat(hidden, dim=1))

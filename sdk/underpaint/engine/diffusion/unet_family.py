@@ -24,6 +24,7 @@ from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
+from underpaint.engine.prompts import parse, plain
 from underpaint.engine.provenance import file_sha256
 from underpaint.engine.residency import Shelf
 from underpaint.hookspecs import ModelTraits
@@ -54,6 +55,9 @@ class UNetFamily(ABC):
         self._parts = Parts(components, self._text_encoders(components))
         extra = folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
+        if self._vocabulary is not None:
+            # Few words fit into one chunk, and such a model was trained with no more.
+            self._parts.text.max_chunks = 1
 
     @abstractmethod
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
@@ -78,7 +82,9 @@ class UNetFamily(ABC):
             missing_components=len(self._parts.missing()),
         )
         if self._vocabulary is not None:
-            task.notes += self._vocabulary.read(task.resolved.prompt).notes(self.name)
+            task.notes += self._vocabulary.read(plain(task.resolved.prompt)).notes(self.name)
+            if any(span.weight != 1.0 for span in parse(task.resolved.prompt)):
+                task.notes.append(f"The model {self.name!r} reads plain words; weights count for nothing.")
         return task
 
     def bucket(self, task: Task) -> Hashable:
@@ -162,15 +168,16 @@ class UNetFamily(ABC):
                 job.stage_step = job.plan[job.stage_index].steps - 1
 
     def _encode_text(self, job: DiffusionTask) -> None:
-        job.text = self._parts.text.encode(self._told(job.resolved.prompt))
+        prompt, text = self._told(job.resolved.prompt), self._parts.text
+        if job.guided:
+            job.text, job.negative = text.encode_both(prompt, self._told(job.resolved.negative_prompt))
+        else:
+            job.text = text.encode(prompt)
         if job.text.dropped:
             job.notes.append(f"The prompt is too long for this model; it did not read: {job.text.dropped!r}.")
-        if job.guided:
-            told = self._told(job.resolved.negative_prompt)
-            job.negative = self._parts.text.encode_negative(told, job.text)
 
     def _told(self, prompt: str) -> str:
-        return prompt if self._vocabulary is None else self._vocabulary.read(prompt).prompt
+        return prompt if self._vocabulary is None else self._vocabulary.read(plain(prompt)).prompt
 
     def _decode(self, jobs: list[DiffusionTask]) -> None:
         latents = torch.cat([job.current.latents for job in jobs if job.current.latents is not None])
