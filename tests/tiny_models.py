@@ -53,12 +53,13 @@ def build_tiny(
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon",
     pooled_text: bool = False,
     text_length: int = 77,
+    guidance_width: int | None = None,
     shared_from: str = "",
 ) -> Path:
     """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 8.
 
     The inpainting kinds have U-Nets with nine input channels. `pooled_text` feeds the pooled text into
-    every block (`addition_embed_type="text"`). With `shared_from` (for example "../sibling") only the
+    every block (`addition_embed_type="text"`). `guidance_width` makes a model distilled with a guidance scale. With `shared_from` (for example "../sibling") only the
     U-Net is written and everything else comes from that folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,11 @@ def build_tiny(
             _vae(vae).save_pretrained(folder / "vae")
             _scheduler(prediction_type).save_pretrained(folder / "scheduler")
         channels = 9 if kind.endswith("inpaint") else 4
-        unet = _sdxl_unet(channels, kind) if kind.startswith("sdxl") else _unet(channels, pooled_text)
+        unet = (
+            _sdxl_unet(channels, kind)
+            if kind.startswith("sdxl")
+            else _unet(channels, pooled_text, guidance_width)
+        )
         unet.save_pretrained(folder / "unet")
     (folder / "model_index.json").write_text(json.dumps(_index(kind, vae, shared_from), indent=2), "utf-8")
     (folder / "underpaint.json").write_text(json.dumps(_traits(kind), indent=2), "utf-8")
@@ -215,10 +220,10 @@ def _scheduler(prediction_type: str) -> DDIMScheduler:
     )
 
 
-def _unet(in_channels: int, pooled_text: bool) -> UNet2DConditionModel:
-    extra: dict[str, object] = {}
+def _unet(in_channels: int, pooled_text: bool, guidance_width: int | None) -> UNet2DConditionModel:
+    extra: dict[str, object] = {"time_cond_proj_dim": guidance_width}
     if pooled_text:
-        extra = {
+        extra |= {
             "addition_embed_type": "text",
             "addition_embed_type_num_heads": 2,
             "encoder_hid_dim": None,

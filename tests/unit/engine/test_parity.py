@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.engine.parity_rows import ROWS
 from tests.unit.engine.stock import STOCK_SCHEDULERS, Case, Ours, Stock, distance
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 
@@ -25,26 +26,15 @@ def engines(models: Path) -> Callable[[str, str], Engines]:
     return lambda model, operation: (ours(model), stock(model, operation))
 
 
-ROWS = [
-    ("plain", "txt2img", 1.0),
-    ("plain", "img2img", 0.7),
-    ("plain", "inpaint", 0.7),
-    ("plain", "inpaint", 1.0),
-    ("inpaint", "inpaint", 0.7),
-    ("inpaint", "inpaint", 1.0),
-    ("sdxl", "txt2img", 1.0),
-    ("sdxl", "img2img", 0.7),
-    ("sdxl", "inpaint", 0.7),
-    ("sdxl", "inpaint", 1.0),
-    ("sdxl-inpaint", "inpaint", 0.7),
-    ("sdxl-inpaint", "inpaint", 1.0),
-    ("sdxl-refiner", "img2img", 0.7),
-    ("sdxl-refiner", "inpaint", 0.7),
-]
-
-
 def test_every_scheduler_is_compared() -> None:
     assert tuple(STOCK_SCHEDULERS) == SCHEDULERS
+
+
+def test_every_operation_that_a_model_offers_is_compared(engines: Callable[[str, str], Engines]) -> None:
+    for model in {row.model for row in ROWS}:
+        ours = engines(model, "inpaint")[0]
+        compared = {row.operation for row in ROWS if row.model == model}
+        assert compared == set(ours.family._traits.operations), model
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -71,10 +61,10 @@ def test_latents_and_pictures_are_those_of_the_stock_pipeline(
 
 @pytest.mark.parametrize(
     ("model", "operation"),
-    [("small", "txt2img"), ("small", "img2img"), ("small", "inpaint")],
+    [("small", "txt2img"), ("small", "img2img"), ("small", "inpaint"), ("distilled", "txt2img")],
 )
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmpp-2m", "euler-a"])
-def test_v_prediction_pooled_text_and_the_tiny_autoencoder_agree_too(
+def test_v_prediction_pooled_text_the_tiny_autoencoder_and_embedded_guidance_agree_too(
     engines: Callable[[str, str], Engines], model: str, operation: str, scheduler: str
 ) -> None:
     ours, stock = engines(model, operation)

@@ -22,6 +22,12 @@ from underpaint.errors import InvalidRequest
         (["two words"], "two other words", False),
         (["\u0448\u0438\u043f"], "\u0428\u0418\u041f", True),
         (["...", "rose"], "moss ...", False),
+        (["rose"], "ro(s:1.2)e", True),
+        (["rose"], r"ro[s]e", True),
+        (["rose"], "ro{s|s}e", True),
+        (["rose"], "{moss|rose} wall", True),
+        (["rose"], r"\(rose\)", True),
+        (["rose"], "(ro) (se)", False),
         (["strasse"], "Stra\u00dfe", True),
     ],
 )

@@ -3,7 +3,9 @@
     {"safety_filters": ["word-list"], "word-list": {"words": ["some word", "another"], "message": "…"}}
 
 Words are compared whole, in any case, accents and width aside ("ｗｏｒｄ", "wörd" and "Word" are "word");
-a phrase matches with any spaces and punctuation between its words. `message` is what the user is told.
+a phrase matches with any spaces and punctuation between its words. A prompt is read twice: as it is written,
+and as the model reads it, without marks and with what the request's seed chooses. `message` is what the user
+is told.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from underpaint.engine import prompts
 from underpaint.errors import InvalidRequest
 from underpaint.hookspecs import SafetyFilter, hookimpl
 
@@ -30,8 +33,12 @@ def check_request(request: Mapping[str, object], options: Mapping[str, object]) 
             'The safety filter word-list is on and has no words: the policy file must hold {"word-list": '
             '{"words": ["…"]}}, or not turn it on.'
         )
-    prompt = f" {plain(str(request.get('prompt', '')))} "
-    found = any(f" {plain(str(word))} " in prompt for word in words if plain(str(word)))
+    prompt = str(request.get("prompt", ""))
+    seed = request.get("seed", 0)
+    read = prompts.plain(prompts.choose(prompt, seed if isinstance(seed, int) else 0))
+    texts = [f" {plain(text)} " for text in (prompt, read)]
+    listed = [f" {plain(str(word))} " for word in words if plain(str(word))]
+    found = any(word in text for word in listed for text in texts)
     return str(options.get("message") or MESSAGE) if found else ""
 
 

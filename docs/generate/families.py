@@ -1,0 +1,53 @@
+"""What each model family can do: made of the rows that the tests compare with the stock pipelines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.unit.engine.parity_rows import ROWS, TITLES
+from underpaint.engine.families.scheduler_names import SCHEDULERS
+
+OPERATIONS: Final = {
+    "txt2img": "from words",
+    "img2img": "from a picture",
+    "inpaint": "inpainting, with soft masks",
+}
+YES: Final = "equal to stock"
+
+
+def page() -> str:
+    """The page."""
+    shown = {(row.model, row.operation) for row in ROWS}
+    rows = [
+        " | ".join(["", title, *(YES if (model, one) in shown else "–" for one in OPERATIONS), ""]).strip()
+        for model, title in TITLES.items()
+    ]
+    return "\n".join(
+        [
+            "# Model families",
+            "",
+            "This table is made of the rows that the tests run: in each cell that says so, pictures are "
+            "those of the stock diffusers pipeline for the same seed (latents equal within 1e-5 of their largest "
+            "value, in float32 on a CPU, with tiny random weights), under every scheduler below. A dash: the "
+            "model cannot do it, and says so when it is asked.",
+            "",
+            f"| model | {' | '.join(OPERATIONS.values())} |",
+            f"| --- | {' | '.join('---' for _ in OPERATIONS)} |",
+            *rows,
+            "",
+            "Schedulers: " + ", ".join(f"`{name}`" for name in SCHEDULERS) + ".",
+            "",
+            "## Beyond the table",
+            "",
+            "- **Stable Diffusion 1.5** takes epsilon and v-prediction, `AutoencoderKL` and "
+            "`AutoencoderTiny`, and models distilled with an embedded guidance scale (LCM).",
+            "- **Stable Diffusion XL** is told that the picture was never scaled nor cropped: original and "
+            "target size are the picture's own. An empty negative prompt is zeros where the model says so "
+            "(`force_zeros_for_empty_prompt`). A VAE with `force_upcast` computes in float32 where the rest "
+            "is float16.",
+            "- **SDXL's refiner** starts from a finished picture. It aims at an aesthetic score of 6, and "
+            "away from 2.5.",
+            "- A soft mask has no stock pipeline to compare with; its own properties are tested.",
+            "",
+        ]
+    )
