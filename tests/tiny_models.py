@@ -59,8 +59,9 @@ def build_tiny(
     """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 8.
 
     The inpainting kinds have U-Nets with nine input channels. `pooled_text` feeds the pooled text into
-    every block (`addition_embed_type="text"`). `guidance_width` makes a model distilled with a guidance scale. With `shared_from` (for example "../sibling") only the
-    U-Net is written and everything else comes from that folder.
+    every block (`addition_embed_type="text"`). `guidance_width` makes a model distilled with an embedded
+    guidance scale. With `shared_from` (for example "../sibling") only the U-Net is written and everything
+    else comes from that folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):

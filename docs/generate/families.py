@@ -27,9 +27,9 @@ def page() -> str:
             "# Model families",
             "",
             "This table is made of the rows that the tests run: in each cell that says so, pictures are "
-            "those of the stock diffusers pipeline for the same seed (latents equal within 1e-5 of their largest "
-            "value, in float32 on a CPU, with tiny random weights), under every scheduler below. A dash: the "
-            "model cannot do it, and says so when it is asked.",
+            "those of the stock diffusers pipeline for the same seed (latents equal within 1e-5 of their "
+            "largest value, in float32 on a CPU, with tiny random weights), under every scheduler below. A "
+            "dash: the model cannot do it, and says so when it is asked.",
             "",
             f"| model | {' | '.join(OPERATIONS.values())} |",
             f"| --- | {' | '.join('---' for _ in OPERATIONS)} |",
