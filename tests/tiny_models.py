@@ -54,14 +54,15 @@ def build_tiny(
     pooled_text: bool = False,
     text_length: int = 77,
     guidance_width: int | None = None,
+    refiner: str = "",
     shared_from: str = "",
 ) -> Path:
     """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 8.
 
     The inpainting kinds have U-Nets with nine input channels. `pooled_text` feeds the pooled text into
     every block (`addition_embed_type="text"`). `guidance_width` makes a model distilled with an embedded
-    guidance scale. With `shared_from` (for example "../sibling") only the U-Net is written and everything
-    else comes from that folder.
+    guidance scale. `refiner` names the sibling that does an SDXL base's second half. With `shared_from` (for
+    example "../sibling") only the U-Net is written and everything else comes from that folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -81,7 +82,8 @@ def build_tiny(
         )
         unet.save_pretrained(folder / "unet")
     (folder / "model_index.json").write_text(json.dumps(_index(kind, vae, shared_from), indent=2), "utf-8")
-    (folder / "underpaint.json").write_text(json.dumps(_traits(kind), indent=2), "utf-8")
+    traits = _traits(kind) | ({"refiner": refiner, "refiner_from": 0.5} if refiner else {})
+    (folder / "underpaint.json").write_text(json.dumps(traits, indent=2), "utf-8")
     return folder
 
 

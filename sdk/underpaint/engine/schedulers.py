@@ -56,8 +56,9 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
 class Sampler:
     """One job's way through its timesteps, on the CPU, in float32.
 
-    `strength` below 1.0, or an explicit `image_start`, begins in the middle, as img2img and inpainting do.
-    Not thread-safe; each job has its own.
+    `strength` below 1.0 begins in the middle, as img2img and inpainting do. `part` is the share of the noise
+    schedule that it goes through, from 0.0 (pure noise) to 1.0: two models can follow one another (SDXL's
+    base and refiner). It may then have no steps at all. Not thread-safe; each job has its own.
     """
 
     def __init__(
@@ -67,17 +68,19 @@ class Sampler:
         steps: int,
         generator: torch.Generator,
         strength: float | None = None,
+        part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self._scheduler = make_scheduler(name, config)
         _set_steps(self._scheduler, name, steps)
         self.timesteps: torch.Tensor = self._scheduler.timesteps
+        start, end = self._first(part[0]), self._first(part[1])
         if strength is not None:
-            start = max(steps - min(int(steps * strength), steps), 0) * self._scheduler.order
+            by_strength = max(steps - min(int(steps * strength), steps), 0) * self._scheduler.order
             # At least one step: a faint strength is still a wish for some change.
-            start = min(start, len(self.timesteps) - 1)
-            self.timesteps = self.timesteps[start:]
-            if hasattr(self._scheduler, "set_begin_index"):
-                self._scheduler.set_begin_index(start)
+            start = max(start, min(by_strength, len(self.timesteps) - 1))
+        self.timesteps = self.timesteps[start:end]
+        if (strength is not None or start) and hasattr(self._scheduler, "set_begin_index"):
+            self._scheduler.set_begin_index(start)
         accepted = inspect.signature(self._scheduler.step).parameters
         self._extra = {"generator": generator} if "generator" in accepted else {}
         self.done = 0
@@ -86,6 +89,20 @@ class Sampler:
 
     def __len__(self) -> int:
         return len(self.timesteps)
+
+    def _first(self, share: float) -> int:
+        """Where the first timestep behind a share of the noise schedule stands among all of them."""
+        if share <= 0.0:
+            return 0
+        trained = int(self._scheduler.config.num_train_timesteps)
+        first = int((self.timesteps >= round(trained - share * trained)).sum())
+        if share >= 1.0:
+            return len(self.timesteps)
+        # Second-order schedulers name each timestep twice, the first one aside: between the two, a step has
+        # been corrected and the next begins. (The stock base pipeline goes on to that step's first half, and
+        # its refiner takes it once more.)
+        between = self._scheduler.order == 2 and first % 2 == 1 and first < len(self.timesteps)
+        return first - 1 if between else first
 
     @property
     def finished(self) -> bool:

@@ -38,6 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_tiny(root / "distilled", seed=7, guidance_width=8)
     for seed, kind in enumerate(("sdxl", "sdxl-inpaint", "sdxl-refiner"), 4):
         build_tiny(root / kind, kind=kind, seed=seed)
+    build_tiny(root / "sdxl-refined", kind="sdxl", seed=4, refiner="../sdxl-refiner")
     build_tiny(root / "small-inpaint", seed=3, kind="sd15-inpaint", pooled_text=True, shared_from="../small")
     return root
 

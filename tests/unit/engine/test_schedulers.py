@@ -66,6 +66,29 @@ def test_more_steps_than_a_scheduler_takes_are_refused(
     assert caught.value.violations[0].field == "spec.steps"
 
 
+@pytest.mark.parametrize("name", ["ddim", "euler", "heun"])
+@pytest.mark.parametrize("strength", [None, 0.7])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_two_parts_after_one_another_are_the_whole_way(
+    name: str, strength: float | None, share: float, config: dict[str, object]
+) -> None:
+    def part(start: float, end: float) -> Sampler:
+        generator = torch.Generator().manual_seed(0)
+        return Sampler(name, config, 10, generator, strength, (start, end))
+
+    def run(latents: torch.Tensor, *paths: Sampler) -> torch.Tensor:
+        for path in paths:
+            while not path.finished:
+                latents = path.step(path.scale(latents).tanh() + path.timestep / 1000, latents)
+        return latents
+
+    start = torch.linspace(-2, 2, 64).reshape(1, 4, 4, 4)
+    first, second = part(0.0, share), part(share, 1.0)
+    whole = part(0.0, 1.0)
+    assert len(first) + len(second) == len(whole) and len(second)
+    assert torch.allclose(run(start, first, second), run(start, whole), atol=1e-5)
+
+
 def test_the_same_seed_repeats_a_stochastic_path(config: dict[str, object], tmp_path: Path) -> None:
     def run(seed: int) -> torch.Tensor:
         path = Sampler("dpmpp-sde-karras", config, 4, torch.Generator().manual_seed(seed))

@@ -10,6 +10,7 @@ import torch
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import begin, blend
 from underpaint.engine.diffusion.parts import Parts
+from underpaint.engine.diffusion.text import TextEncoding
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
@@ -35,6 +36,9 @@ def denoise(jobs: Sequence[DiffusionTask], parts: Parts, conditions: Conditions)
         assert current.latents is not None
         current.latents = current.sampler.step(predicted, current.latents)
         blend(current)
+        if current.sampler.finished and current.refining is not None:
+            current.done_before = current.sampler.done
+            current.sampler, current.refining, current.refined = current.refining, None, True
 
 
 def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: Parts) -> dict[str, Any]:
@@ -48,9 +52,8 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: Parts) -> dict[str, An
             sample = torch.cat([sample, current.mask_cells, current.masked_latents], dim=1)
         samples.append(sample)
         timesteps.append(current.sampler.timestep.float())
-    texts = [job.text.hidden for job in jobs if job.text is not None]
+    texts = readings(jobs)
     if jobs[0].guided:
-        texts = [job.negative.hidden for job in jobs if job.negative is not None] + texts
         samples, timesteps = samples * 2, timesteps * 2
     condition = None
     if parts.guidance_width is not None:
@@ -59,9 +62,17 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: Parts) -> dict[str, An
     return {
         "sample": torch.cat(samples).to(parts.device, parts.dtype),
         "timestep": torch.stack(timesteps).to(parts.device),
-        "encoder_hidden_states": torch.cat(texts),
+        "encoder_hidden_states": torch.cat([text.hidden for text in texts]),
         "timestep_cond": condition,
     }
+
+
+def readings(jobs: Sequence[DiffusionTask]) -> list[TextEncoding]:
+    """The jobs' texts in the order of `denoiser_inputs`: negative prompts first, where there is guidance."""
+    texts = [job.reading[0] for job in jobs]
+    if jobs[0].guided:
+        texts = [job.reading[1] for job in jobs] + texts
+    return [text for text in texts if text is not None]
 
 
 def _guidance_embedding(scales: list[float], width: int) -> torch.Tensor:

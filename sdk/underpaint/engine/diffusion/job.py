@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +28,12 @@ class Pass:
     size: Size
     sampler: Sampler
     strength: float
+    refining: Sampler | None = None
+    """What follows on `sampler` with the refiner."""
+    refined: bool = False
+    """Whether the refiner has taken over."""
+    done_before: int = 0
+    """Steps that were done until then."""
     image: Floats | None = None
     """RGB at `size` that the pass starts from and keeps outside the mask."""
     mask: Floats | None = None
@@ -52,6 +59,9 @@ class DiffusionTask(Task):
     pass_index: int = 0
     text: TextEncoding | None = None
     negative: TextEncoding | None = None
+    refiner_text: TextEncoding | None = None
+    """The same prompts, read by the refiner's text encoder."""
+    refiner_negative: TextEncoding | None = None
     made: Floats | None = None
     """The last decoded picture, RGB `(height, width, 3)`."""
 
@@ -59,6 +69,13 @@ class DiffusionTask(Task):
     def current(self) -> Pass:
         """The pass at hand."""
         return self.passes[self.pass_index]
+
+    @property
+    def reading(self) -> tuple[TextEncoding | None, TextEncoding | None]:
+        """Prompt and negative prompt for the denoiser whose turn it is."""
+        if self.current.refined:
+            return self.refiner_text, self.refiner_negative
+        return self.text, self.negative
 
 
 def prepare_task(
@@ -69,18 +86,25 @@ def prepare_task(
     *,
     guidance_embedded: bool,
     missing_components: int,
+    refiner_from: float = 1.0,
 ) -> DiffusionTask:
-    """Checks and plans a job. Raises `InvalidRequest` or `OperationUnsupported`."""
+    """Checks and plans a job. Raises `InvalidRequest` or `OperationUnsupported`.
+
+    `refiner_from`: share of the noise schedule, 0.0 to 1.0, behind which a refiner takes over.
+    """
     spec = resolve(assignment, traits, model)
     notes = choose_wildcards(spec)
     image = plan_image(assignment, spec, traits)
     generator = torch.Generator("cpu").manual_seed(spec.seed)
-    first = _first_pass(image, spec.scheduler, scheduler_config, spec.steps, generator)
+    if image.operation == "inpaint":
+        # What inpainting keeps is noised anew each step by the denoiser that began.
+        refiner_from = 1.0
+    path = partial(_path, spec.scheduler, scheduler_config, spec.steps, generator, refiner_from)
+    first = _first_pass(image, path)
     passes = [first]
     if image.sizes.two_passes:
         strength = min(SECOND_PASS_STRENGTH, image.strength)
-        sampler = Sampler(spec.scheduler, scheduler_config, spec.steps, generator, strength)
-        passes.append(Pass(image.sizes.desired, sampler, strength))
+        passes.append(path(image.sizes.desired, strength, strength))
         notes.append(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
@@ -112,12 +136,29 @@ def second_pass(task: DiffusionTask) -> None:
     current.image = picture
 
 
-def _first_pass(
-    image: ImagePlan, scheduler: str, config: Mapping[str, Any], steps: int, generator: torch.Generator
+def _path(
+    scheduler: str,
+    config: Mapping[str, Any],
+    steps: int,
+    generator: torch.Generator,
+    refiner_from: float,
+    size: Size,
+    strength: float,
+    begin: float | None,
 ) -> Pass:
+    """A pass at one size; `begin` is the strength that the samplers start with, None for pure noise."""
+    sampler = Sampler(scheduler, config, steps, generator, begin, (0.0, refiner_from))
+    if refiner_from >= 1.0:
+        return Pass(size, sampler, strength)
+    refining = Sampler(scheduler, config, steps, generator, begin, (refiner_from, 1.0))
+    if not len(sampler):
+        return Pass(size, refining, strength, refined=True)
+    return Pass(size, sampler, strength, refining if len(refining) else None)
+
+
+def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pass]) -> Pass:
     size = image.sizes.initial
-    strength = None if image.operation == "txt2img" else image.strength
-    first = Pass(size, Sampler(scheduler, config, steps, generator, strength), image.strength)
+    first = path(size, image.strength, None if image.operation == "txt2img" else image.strength)
     if image.source is not None:
         first.image = resize(image.source.rgb, size, image.tiling)
     if image.masks is not None:
@@ -133,5 +174,6 @@ def _stages(passes: list[Pass], missing_components: int) -> tuple[PlannedStage, 
     for index, one in enumerate(passes):
         if one.image is not None or index > 0:
             stages.append(PlannedStage(StageKind.ENCODING_IMAGE))
-        stages += [PlannedStage(StageKind.DENOISING, len(one.sampler)), PlannedStage(StageKind.DECODING)]
+        steps = len(one.sampler) + (len(one.refining) if one.refining is not None else 0)
+        stages += [PlannedStage(StageKind.DENOISING, steps), PlannedStage(StageKind.DECODING)]
     return (*stages, PlannedStage(StageKind.POST_PROCESSING))

@@ -19,7 +19,7 @@ from underpaint.engine.diffusion.denoise import denoise
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task, second_pass
 from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.parts import Parts
-from underpaint.engine.diffusion.text import TextEncoders
+from underpaint.engine.diffusion.text import TextEncoders, TextEncoding
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
@@ -71,6 +71,16 @@ class UNetFamily(ABC):
         """What the U-Net takes beside text, see `underpaint.engine.diffusion.denoise.Conditions`."""
         return {}
 
+    @property
+    def _refiner(self) -> Parts | None:
+        """The networks that go on where this model's leave off, if there are any."""
+        return None
+
+    @property
+    def _refiner_from(self) -> float:
+        """The share of the noise schedule behind which they do."""
+        return 1.0
+
     def prepare(self, assignment: Assignment) -> DiffusionTask:
         """Checks and plans a job; see `Family.prepare`."""
         task = prepare_task(
@@ -79,7 +89,8 @@ class UNetFamily(ABC):
             self.name,
             self._parts.scheduler_config,
             guidance_embedded=self._parts.guidance_width is not None,
-            missing_components=len(self._parts.missing()),
+            missing_components=len(self._missing()),
+            refiner_from=self._refiner_from,
         )
         if self._vocabulary is not None:
             task.notes += self._vocabulary.read(plain(task.resolved.prompt)).notes(self.name)
@@ -94,8 +105,10 @@ class UNetFamily(ABC):
         if kind is StageKind.LOADING:
             return (kind, self.name)
         if kind is StageKind.DENOISING:
-            tokens = job.text.hidden.shape[1] if job.text is not None else 0
-            return (kind, self.name, job.current.size, job.guided, tokens, job.image.tiling)
+            text, _ = job.reading
+            tokens = text.hidden.shape[1] if text is not None else 0
+            who = (self.name, job.current.refined)
+            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling)
         if kind is StageKind.DECODING:
             return (kind, self.name, job.current.size, job.image.tiling)
         return (kind, self.name, job.job)
@@ -118,7 +131,8 @@ class UNetFamily(ABC):
             case StageKind.ENCODING_IMAGE:
                 begin(jobs[0], self._parts)
             case StageKind.DENOISING:
-                denoise(jobs, self._parts, self._conditions)
+                refiner = self._refiner if jobs[0].current.refined else None
+                denoise(jobs, refiner or self._parts, self._conditions)
             case StageKind.DECODING:
                 self._decode(jobs)
             case StageKind.POST_PROCESSING:
@@ -135,7 +149,8 @@ class UNetFamily(ABC):
         if latents is None:
             return None
         autoencoder = self._parts.autoencoder
-        return autoencoder.projection().render(latents, current.sampler.done, autoencoder.factor)
+        done = current.done_before + current.sampler.done
+        return autoencoder.projection().render(latents, done, autoencoder.factor)
 
     def finish(self, task: Task) -> Sequence[Picture]:
         """Compositing and conversion; see `Family.finish`."""
@@ -146,35 +161,50 @@ class UNetFamily(ABC):
 
     def weights(self) -> Mapping[str, str]:
         """Content hashes of the weight files."""
-        return {name: file_sha256(path) for name, path in self._parts.weights().items()}
+        files = self._parts.weights()
+        if self._refiner is not None:
+            files |= {f"refiner/{name}": path for name, path in self._refiner.weights().items()}
+        return {name: file_sha256(path) for name, path in files.items()}
 
     @torch.inference_mode()
     def load(self) -> None:
         """Brings every component into memory."""
-        self._parts.claim()
+        for parts in self._all_parts():
+            parts.claim()
 
     @property
     def loaded(self) -> bool:
         """Whether every component is in memory."""
-        return not self._parts.missing()
+        return not self._missing()
+
+    def _all_parts(self) -> list[Parts]:
+        return [self._parts] if self._refiner is None else [self._parts, self._refiner]
+
+    def _missing(self) -> list[tuple[Parts, str]]:
+        return [(parts, name) for parts in self._all_parts() for name in parts.missing()]
 
     def _load_next(self, jobs: list[DiffusionTask]) -> None:
-        missing = self._parts.missing()
+        missing = self._missing()
         if missing:
-            self._parts.load(missing[0])
+            parts, component = missing[0]
+            parts.load(component)
         if len(missing) <= 1:
-            self._parts.claim()
+            self.load()
             for job in jobs:
                 job.stage_step = job.plan[job.stage_index].steps - 1
 
     def _encode_text(self, job: DiffusionTask) -> None:
-        prompt, text = self._told(job.resolved.prompt), self._parts.text
-        if job.guided:
-            job.text, job.negative = text.encode_both(prompt, self._told(job.resolved.negative_prompt))
-        else:
-            job.text = text.encode(prompt)
+        job.text, job.negative = self._read(self._parts, job)
+        if self._refiner is not None:
+            job.refiner_text, job.refiner_negative = self._read(self._refiner, job)
         if job.text.dropped:
             job.notes.append(f"The prompt is too long for this model; it did not read: {job.text.dropped!r}.")
+
+    def _read(self, parts: Parts, job: DiffusionTask) -> tuple[TextEncoding, TextEncoding | None]:
+        prompt = self._told(job.resolved.prompt)
+        if not job.guided:
+            return parts.text.encode(prompt), None
+        return parts.text.encode_both(prompt, self._told(job.resolved.negative_prompt))
 
     def _told(self, prompt: str) -> str:
         return prompt if self._vocabulary is None else self._vocabulary.read(plain(prompt)).prompt

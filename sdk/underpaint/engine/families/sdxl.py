@@ -10,38 +10,71 @@ import torch
 
 from underpaint.engine.diffusion.clip import ClipEncoder
 from underpaint.engine.diffusion.components import Components
+from underpaint.engine.diffusion.denoise import readings
 from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoders
 from underpaint.engine.diffusion.unet_family import UNetFamily
+from underpaint.engine.families.folder import read_object
 from underpaint.engine.families.sdxl_plugin import is_refiner, recognise
+from underpaint.engine.families.sdxl_refiner import REFINER, refiner_from
 from underpaint.engine.families.sdxl_sizes import time_ids
+from underpaint.engine.residency import Shelf
 from underpaint.hookspecs import ModelTraits
+from underpaint.worker_v1 import worker_service_pb2
 
 
 class StableDiffusionXL(UNetFamily):
-    """One model of the family. A refiner has the second text encoder only, and rates pictures."""
+    """One model of the family, alone or with a refiner that does its last steps.
+
+    A refiner has the second text encoder only, and rates pictures.
+    """
+
+    def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
+        super().__init__(source, shelf, device, dtype)
+        given = {name: Path(path) for name, path in source.components.items()}
+        folders = {**self._traits.components, **given}
+        named = [name for name in folders if name.startswith(REFINER)]
+        second = {name.removeprefix(REFINER): folders[name] for name in named}
+        self._second: Parts | None = None
+        self._share = 1.0
+        if second:
+            home = second["unet"].parent
+            self._second_index = read_object(home, home / "model_index.json")
+            components = Components({**folders, **second}, self.name, shelf, device, dtype)
+            self._second = Parts(components, _encoders(components, self._second_index))
+            self._share = refiner_from(Path(source.path))
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
 
     def _text_encoders(self, components: Components) -> TextEncoders:
-        encoders = [
-            ClipEncoder(components, "text_encoder_2", "tokenizer_2", projected=True, penultimate=True)
-        ]
-        if not is_refiner(self._index):
-            encoders.insert(0, ClipEncoder(components, "text_encoder", "tokenizer", penultimate=True))
-        # Stock's default where the folder does not say.
-        zeros = bool(self._index.get("force_zeros_for_empty_prompt", True))
-        return TextEncoders(encoders, zero_negative=zeros)
+        return _encoders(components, self._index)
 
     def _conditions(self, jobs: Sequence[DiffusionTask]) -> Mapping[str, torch.Tensor]:
-        rated = bool(self._index.get("requires_aesthetics_score", False))
-        texts, ids = [job.text for job in jobs], [time_ids(job.current.size, rated=rated) for job in jobs]
+        index = self._second_index if jobs[0].current.refined else self._index
+        rated = bool(index.get("requires_aesthetics_score", False))
+        ids = [time_ids(job.current.size, rated=rated) for job in jobs]
         if jobs[0].guided:
-            texts = [job.negative for job in jobs] + texts
             ids = [time_ids(job.current.size, rated=rated, negative=True) for job in jobs] + ids
-        pooled = [text.pooled for text in texts if text is not None and text.pooled is not None]
         return {
-            "text_embeds": torch.cat(pooled),
+            "text_embeds": torch.cat([text.pooled for text in readings(jobs) if text.pooled is not None]),
             "time_ids": torch.tensor(ids, dtype=torch.float32, device=self._parts.device),
         }
+
+    @property
+    def _refiner(self) -> Parts | None:
+        return self._second
+
+    @property
+    def _refiner_from(self) -> float:
+        return self._share
+
+
+def _encoders(components: Components, index: Mapping[str, Any]) -> TextEncoders:
+    encoders = [ClipEncoder(components, "text_encoder_2", "tokenizer_2", projected=True, penultimate=True)]
+    if not is_refiner(index):
+        encoders.insert(0, ClipEncoder(components, "text_encoder", "tokenizer", penultimate=True))
+    # Stock's default where the folder does not say.
+    zeros = bool(index.get("force_zeros_for_empty_prompt", True))
+    return TextEncoders(encoders, zero_negative=zeros)

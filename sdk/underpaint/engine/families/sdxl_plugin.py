@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
 from underpaint.engine.families.scheduler_names import SCHEDULERS
+from underpaint.engine.families.sdxl_refiner import refiner_components
 from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
 
 _PIPELINES = {
@@ -37,7 +39,11 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     if unet.get("addition_embed_type") != "text_time":
         raise unusable(folder, "its U-Net takes no sizes and pooled text. Use an SDXL checkpoint")
     operations = ("img2img", "inpaint") if refiner else ("txt2img", "img2img", "inpaint")
-    return unet_traits(folder, components, _DEFAULTS, operations)
+    traits = unet_traits(folder, components, _DEFAULTS, operations)
+    if "txt2img" in traits.operations:
+        # Those that only inpaint have no use for another model's last steps.
+        return replace(traits, components={**components, **refiner_components(folder)})
+    return traits
 
 
 def is_refiner(model_index: Mapping[str, Any]) -> bool:
