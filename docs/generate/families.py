@@ -46,10 +46,10 @@ def page() -> str:
             "(`force_zeros_for_empty_prompt`). A VAE with `force_upcast` computes in float32 where the rest "
             "is float16.",
             "- **SDXL's refiner** starts from a finished picture, or does the last steps of a base model "
-            "that [names it](../../how-to/models.md#sdxl-with-its-refiner): then base and refiner are compared "
-            "with the stock pair, under every scheduler but `heun`. There the stock pair takes one step "
-            "twice; ours is tested to be one way from noise to picture. A refiner aims at an aesthetic score "
-            "of 6, and away from 2.5.",
+            "that [names it](../../how-to/models.md#sdxl-with-its-refiner). Then base and refiner are "
+            "compared with the stock pair, under every scheduler but `heun`: there the stock pair takes one "
+            "step twice, and ours is tested to be one way from noise to picture. A refiner aims at an "
+            "aesthetic score of 6, and away from 2.5.",
             "- A soft mask has no stock pipeline to compare with; its own properties are tested.",
             "",
         ]

@@ -4,10 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import tomllib
 
+from underpaint.daemon.models import ModelIndex, to_info, to_source
+from underpaint.daemon.plugins import Plugins
 from underpaint.engine.families.sdxl_plugin import recognise, underpaint_families
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import ModelTraits
@@ -65,6 +69,21 @@ def test_a_u_net_without_sizes_is_refused(base: Path, models: Path) -> None:
     shutil.copy(models / "plain" / "unet" / "config.json", base / "unet" / "config.json")
     with pytest.raises(ModelUnusable, match="takes no sizes"):
         look(base)
+
+
+async def test_the_daemon_finds_it_by_the_entry_point_and_hands_on_every_component(models: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    named = project["project"]["entry-points"]["underpaint.engine"]
+    entries = [EntryPoint(name, named[name], "underpaint.engine") for name in ("sd15", "sdxl")]
+    index = ModelIndex([models], load_plugins=lambda: Plugins(lambda group: entries, installed_models=False))
+    found = {model.name: model for model in await index.all()}
+    assert {name: model.problem for name, model in found.items() if model.problem} == {}
+    families = {name: to_info(model, loaded=False).family for name, model in found.items()}
+    assert families["plain"] == "sd15"
+    assert families["sdxl"] == families["sdxl-inpaint"] == families["sdxl-refiner"] == "sdxl"
+    source = to_source(found["sdxl-refined"])
+    assert source.components["tokenizer_2"] == str(models / "sdxl-refined" / "tokenizer_2")
+    assert source.components["refiner_unet"] == str(models / "sdxl-refiner" / "unet")
 
 
 def test_the_descriptor_is_found_without_torch() -> None:
