@@ -14,7 +14,8 @@ class ModelTraits:
 
     operations: tuple[str, ...]
     components: Mapping[str, Path]
-    """Folder of each component, by name: "unet", "vae", "text_encoder", "tokenizer", "scheduler"."""
+    """Folder of each component, by name: "unet", "vae", "text_encoder", "tokenizer", "scheduler" and what
+    else a family has, "text_encoder_2" for one."""
     title: str = ""
     native_size: int = 512
     size_multiple: int = 8

@@ -160,10 +160,11 @@ def test_a_picture_too_large_for_the_model_is_painted_small_and_then_refined(our
     assert any("refined" in note for note in task.notes)
 
 
-def test_a_bfloat16_model_gives_about_the_same_picture(models: Path, ours: Ours) -> None:
-    half = Ours(models / "plain", "bfloat16")
+@pytest.mark.parametrize("model", ["plain", "sdxl"])
+def test_a_bfloat16_model_gives_about_the_same_picture(models: Path, model: str) -> None:
+    half, full = Ours(models / model, "bfloat16"), Ours(models / model)
     case = Case("txt2img")
-    made, wanted = half.run(case).made, ours.run(case).made
+    made, wanted = half.run(case).made, full.run(case).made
     assert made is not None and wanted is not None
     assert np.abs(made - wanted).max() > 0
     assert np.abs(made - wanted).mean() < 0.05
