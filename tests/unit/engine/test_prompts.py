@@ -56,7 +56,7 @@ def test_any_text_is_read_and_every_weight_makes_sense(text: str) -> None:
     spans = parse(text)
     assert all(span.text and 0.0 <= span.weight <= MAX_WEIGHT for span in spans)
     assert all(one.weight != other.weight for one, other in zip(spans, spans[1:], strict=False))
-    assert plain(plain(text)) is not None
+    assert len(plain(text)) <= len(text)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="()[]{}|\\")), SEEDS)
