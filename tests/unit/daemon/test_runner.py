@@ -80,7 +80,7 @@ async def test_a_worker_that_was_too_busy_to_note_a_cancellation_is_asked_again(
         )
         await board.add(live, {})
         await board.start(live, "engine")
-        runner = Runner(board, cast(Any, None), cast(Any, None), cast(Any, None), Patience(600))
+        runner = Runner(board, *(cast(Any, None),) * 4, Patience(600))
         answers: list[bool] = []
         ask = runner._ask_to_cancel
 
