@@ -7,6 +7,7 @@ the same bytes come out for the same arguments.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
+    ControlNetModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
     UNet2DConditionModel,
@@ -85,6 +87,64 @@ def build_tiny(
     traits = _traits(kind) | ({"refiner": refiner, "refiner_from": 0.5} if refiner else {})
     (folder / "underpaint.json").write_text(json.dumps(traits, indent=2), "utf-8")
     return folder
+
+
+def build_tiny_control(
+    folder: Path,
+    *,
+    kind: Literal["sd15", "sdxl"] = "sd15",
+    seed: int = 0,
+    pooled_text: bool = False,
+    roles: Sequence[str] = (),
+) -> Path:
+    """Writes a control net for such a model into `folder` and returns it; it steers strongly, at random."""
+    xl = kind == "sdxl"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(100 + seed)
+        net = ControlNetModel(
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            cross_attention_dim=_TEXT_WIDTH + _WIDTH_2 if xl else _TEXT_WIDTH,
+            attention_head_dim=4,
+            norm_num_groups=4,
+            conditioning_embedding_out_channels=(4, 8, 8, 16),
+            **(_sizes(refiner=False) if xl else _pooled(pooled_text)),
+        )
+        # Where the control comes out a new net has zeros, which would steer nothing.
+        for out in (*net.controlnet_down_blocks, net.controlnet_mid_block):
+            torch.nn.init.normal_(out.weight, std=0.03)
+        # And fresh ones make a picture faint on its way in.
+        for layer in net.controlnet_cond_embedding.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight)
+                layer.weight.data *= 1.4
+        net.save_pretrained(folder)
+    if roles:
+        (folder / "underpaint.json").write_text(json.dumps({"roles": list(roles)}), "utf-8")
+    return folder
+
+
+def _pooled(pooled_text: bool) -> dict[str, object]:
+    if not pooled_text:
+        return {}
+    return {
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 2,
+        "encoder_hid_dim": None,
+        "resnet_time_scale_shift": "scale_shift",
+    }
+
+
+def _sizes(*, refiner: bool) -> dict[str, object]:
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": _SIZE_WIDTH,
+        # A refiner reads one rating in place of two target sizes.
+        "projection_class_embeddings_input_dim": (5 if refiner else 6) * _SIZE_WIDTH + _POOLED,
+        "use_linear_projection": True,
+        "transformer_layers_per_block": (1, 2),
+    }
 
 
 def _index(kind: Kind, vae: str, shared_from: str) -> dict[str, object]:
@@ -224,28 +284,14 @@ def _scheduler(prediction_type: str) -> DDIMScheduler:
 
 
 def _unet(in_channels: int, pooled_text: bool, guidance_width: int | None) -> UNet2DConditionModel:
-    extra: dict[str, object] = {"time_cond_proj_dim": guidance_width}
-    if pooled_text:
-        extra |= {
-            "addition_embed_type": "text",
-            "addition_embed_type_num_heads": 2,
-            "encoder_hid_dim": None,
-            "resnet_time_scale_shift": "scale_shift",
-        }
+    extra = {"time_cond_proj_dim": guidance_width, **_pooled(pooled_text)}
     return _plain_unet(in_channels, _TEXT_WIDTH, extra)
 
 
 def _sdxl_unet(in_channels: int, kind: Kind) -> UNet2DConditionModel:
     refiner = kind == "sdxl-refiner"
-    extra: dict[str, object] = {
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": _SIZE_WIDTH,
-        # A refiner reads one rating in place of two target sizes.
-        "projection_class_embeddings_input_dim": (5 if refiner else 6) * _SIZE_WIDTH + _POOLED,
-        "use_linear_projection": True,
-        "transformer_layers_per_block": (1, 2),
-    }
-    return _plain_unet(in_channels, _WIDTH_2 if refiner else _TEXT_WIDTH + _WIDTH_2, extra)
+    width = _WIDTH_2 if refiner else _TEXT_WIDTH + _WIDTH_2
+    return _plain_unet(in_channels, width, _sizes(refiner=refiner))
 
 
 def _plain_unet(in_channels: int, text_width: int, extra: dict[str, object]) -> UNet2DConditionModel:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from underpaint.host import HostAdapter, Session
     from underpaint.types import (
         Bounds,
+        Control,
         GenerateRequest,
         Image,
         JobState,
@@ -44,6 +45,7 @@ _HOMES = {
     "HostAdapter": "host",
     "Session": "host",
     "Bounds": "types",
+    "Control": "types",
     "GenerateRequest": "types",
     "Image": "types",
     "JobState": "types",
@@ -58,6 +60,7 @@ __all__ = [
     "AsyncClient",
     "Bounds",
     "Client",
+    "Control",
     "GenerateRequest",
     "HostAdapter",
     "Image",

@@ -67,6 +67,18 @@ def _describe(folder: Path, title: str, **choices: Any) -> None:
     (folder / "underpaint.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
+CONTROLS: dict[str, dict[str, Any]] = {
+    "lines": {"title": "Swatch Lines: keeps to a line drawing", "roles": ["line-art", "canny"]},
+    "height": {"title": "Swatch Height: keeps to a height map", "roles": ["height", "depth"]},
+}
+"""What the control nets' folders say of themselves; the main role first."""
+
+
+def _describe_control(folder: Path, kind: str) -> None:
+    facts = {**CONTROLS[kind], "license": "Apache-2.0"}
+    (folder / "underpaint.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
 def _size(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
@@ -94,6 +106,7 @@ def export(root: Path = MODELS) -> None:
             made.append(root / f"swatch-{kind}.new")
             shutil.rmtree(made[-1], ignore_errors=True)
             control.trained(kind).to(torch.float16).save_pretrained(made[-1], safe_serialization=True)
+            _describe_control(made[-1], kind)
     for folder in made:  # readers see the old folder or the new, hardly a mixture
         for path in folder.rglob("*.safetensors"):
             path.chmod(0o644)  # they are written for their owner alone

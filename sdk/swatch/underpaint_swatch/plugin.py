@@ -11,5 +11,5 @@ from underpaint_swatch import model_root
 
 @hookimpl
 def underpaint_model_roots() -> Sequence[Path]:
-    """The folder with swatch and swatch-inpaint."""
+    """The folder with the models and their control nets."""
     return [model_root()]

@@ -34,11 +34,38 @@ def list_models(as_json: JsonOption = False) -> None:
         ]
         size = f"{model.size_bytes / 1e6:,.0f} MB"
         state = ", ".join(mark for mark in marks if mark)
-        rows.append((model.name, model.family, f"{model.native_size} px", size, state))
+        roles = ", ".join(one.role for one in model.controls)
+        rows.append((model.name, model.family, f"{model.native_size} px", size, roles, state))
     print_table(
-        ("model", "family", "native", "size", "state"),
+        ("model", "family", "native", "size", "controls", "state"),
         rows,
         empty="No models: pip install underpaint-swatch, or name a folder with 'underpaint serve --models'.",
+    )
+
+
+@app.command()
+@guarded
+def controls(as_json: JsonOption = False) -> None:
+    """Control models: which roles they know, and which models they fit."""
+    with connect_or_start() as client:
+        found = client.control_models()
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [
+        (
+            one.name,
+            ", ".join(one.roles),
+            ", ".join(one.models),
+            f"{one.size_bytes / 1e6:,.0f} MB",
+            one.problem,
+        )
+        for one in found
+    ]
+    print_table(
+        ("control model", "roles", "fits", "size", "problem"),
+        rows,
+        empty="No control models: pip install underpaint-swatch, or put one into a model root.",
     )
 
 

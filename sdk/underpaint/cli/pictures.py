@@ -14,6 +14,7 @@ import typer
 
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
+from underpaint.cli.controls import ControlOption, attached
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import Session, Settings, Task
 from underpaint.types import Tiling
@@ -65,16 +66,19 @@ def txt2img(
     negative: NegativeOption = "",
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
+    control: ControlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a picture from words.
 
     Example: underpaint txt2img 'mossy cobblestones' --size 512x512 --tile xy -o cobbles.png
+
+    After a drawing: underpaint txt2img 'grey cobblestone' --control line-art=plan.png -o cobbles.png
     """
     from underpaint.cli.documents import host_of
 
     width, height = _parse_size(size)
-    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, None, post)
+    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
     _paint(host_of(), output, as_json, lambda s: s.texture(prompt, settings, width=width, height=height))
 
 
@@ -94,6 +98,7 @@ def img2img(
     negative: NegativeOption = "",
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
+    control: ControlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a picture from a picture.
@@ -108,7 +113,7 @@ def img2img(
 
     document = read_document(image)
     source = layer_named(document, layer, "layer").layer_id if layer else None
-    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, strength, post)
+    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, strength, post, control)
 
     def generate(session: Session) -> Task:
         return session.generate(prompt, settings, source_layer=source, from_picture=source is None)
@@ -142,6 +147,7 @@ def inpaint(
     scheduler: SchedulerOption = "",
     negative: NegativeOption = "",
     post: PostOption = None,
+    control: ControlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a masked part of a picture anew.
@@ -156,7 +162,9 @@ def inpaint(
     from underpaint.cli.documents import host_of, open_for_fill
 
     document = open_for_fill(image, mask, mask_layer)
-    settings = _settings(model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post)
+    settings = _settings(
+        model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control
+    )
     _paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings))
 
 
@@ -170,6 +178,7 @@ def _settings(
     tiling: Tiling,
     strength: float | None,
     post: list[str] | None,
+    control: list[str] | None,
 ) -> Settings:
     # A relative folder means something here and nothing in the daemon.
     if model and Path(model).is_dir():
@@ -184,6 +193,7 @@ def _settings(
         strength=strength,
         tiling=tiling,
         postprocess=tuple(post or ()),
+        controls=attached(control),
     )
 
 

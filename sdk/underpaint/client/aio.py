@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, Final
 
+from underpaint.client.inputs import Inputs
 from underpaint.client.job import AsyncJob
 from underpaint.client.leases import Leases
 from underpaint.client.link import CALL_TIMEOUT, Link, Reply
@@ -14,6 +15,7 @@ from underpaint.client.plane import PixelPlane
 from underpaint.client.watching import watch
 from underpaint.errors import BlobNotFound
 from underpaint.types import (
+    ControlModelInfo,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -30,7 +32,8 @@ from underpaint.types import (
     ServerInfo,
 )
 from underpaint.v1 import image_pb2, job_service_pb2, model_service_pb2, server_service_pb2
-from underpaint.wire.jobs import PRIORITIES, job_to_update, origin_to_message, request_to_spec
+from underpaint.wire.controls import control_model_to_info
+from underpaint.wire.jobs import PRIORITIES, job_to_update, origin_to_message
 from underpaint.wire.limits import check_request_id, raise_for
 from underpaint.wire.models import model_to_info
 from underpaint.wire.requests import check_job_origin, check_request
@@ -154,18 +157,13 @@ class AsyncClient:
     async def _submit_once(
         self, request: GenerateRequest | PreprocessRequest, message: job_service_pb2.SubmitJobRequest
     ) -> job_service_pb2.SubmitJobResponse:
-        image = mask = None
+        inputs = Inputs(self.upload)
         try:
-            if request.image is not None:
-                image = await self.upload(request.image)
-            if isinstance(request, GenerateRequest) and request.mask is not None:
-                mask = await self.upload(request.mask)
-            message.spec.CopyFrom(request_to_spec(request, image, mask))
+            message.spec.CopyFrom(await inputs.spec(request))
             return await self._link.call(message, job_service_pb2.SubmitJobResponse)
         finally:
-            for uploaded in (image, mask):
-                if uploaded is not None:
-                    self._leases.drop(uploaded.blob)
+            for name in inputs.names:
+                self._leases.drop(name)
 
     def job(self, name: str) -> AsyncJob:
         """A job by name, whoever submitted it; nothing is asked of the daemon yet."""
@@ -234,6 +232,14 @@ class AsyncClient:
             if not reply.next_page_token:
                 return ModelList(tuple(found), reply.default_model, reply.default_inpaint_model)
             request.page_token = reply.next_page_token
+
+    async def control_models(self) -> list[ControlModelInfo]:
+        """What `Control.model` may name, by name, and which models each fits."""
+        pages = self._pages(
+            model_service_pb2.ListControlModelsRequest(page_size=_PAGE),
+            model_service_pb2.ListControlModelsResponse,
+        )
+        return [control_model_to_info(one) async for page in pages for one in page.control_models]
 
     async def load_model(self, name: str) -> ModelInfo:
         """Brings a model into memory; returns once it is there, which may take minutes."""

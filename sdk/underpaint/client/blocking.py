@@ -15,6 +15,7 @@ from underpaint.client.core import Core
 from underpaint.client.thread import Mailbox
 from underpaint.errors import Unavailable
 from underpaint.types import (
+    ControlModelInfo,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -185,6 +186,10 @@ class Client:
     def models(self) -> ModelList:
         """Models that the daemon knows, and which are used when a request names none."""
         return self._run(lambda client: client.models())
+
+    def control_models(self) -> list[ControlModelInfo]:
+        """What `Control.model` may name, by name, and which models each fits."""
+        return self._run(lambda client: client.control_models())
 
     def load_model(self, name: str) -> ModelInfo:
         """Brings a model into memory; returns once it is there, which may take minutes."""

@@ -12,6 +12,7 @@ from underpaint.daemon.blobs.folder import PixelFolder
 from underpaint.daemon.blobs.probe import Prober
 from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.board import Board
+from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.journal import Journal
 from underpaint.daemon.manager import JobManager
 from underpaint.daemon.models import ModelIndex
@@ -63,8 +64,15 @@ class Daemon:
                 block=settings.plugins_block,
             ),
         )
+        self.controls = ControlIndex(self.models)
         self.safety = Safety(read_policy(settings.policy_file), settings.safety_filters, self.models)
-        resolver = Resolver(self.models, self.blobs, self.safety, max_step_pixels=settings.max_step_pixels)
+        resolver = Resolver(
+            self.models,
+            self.controls,
+            self.blobs,
+            self.safety,
+            max_step_pixels=settings.max_step_pixels,
+        )
         self.jobs = JobManager(settings, self.board, self.journal, self.blobs)
         self.submission = Submission(
             self.board,
@@ -74,7 +82,12 @@ class Daemon:
             max_jobs_per_client=settings.max_jobs_per_client,
         )
         runner = Runner(
-            self.board, self.blobs, self.models, self.safety, Patience(settings.cancel_patience_s)
+            self.board,
+            self.blobs,
+            self.models,
+            self.controls,
+            self.safety,
+            Patience(settings.cancel_patience_s),
         )
         self.supervisor = Supervisor(settings, self.board, runner)
         self.jobs.ask_to_stop = runner.cancel

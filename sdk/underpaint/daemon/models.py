@@ -14,7 +14,7 @@ import structlog
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.scan import INDEX, FoundModel, fingerprint, look
 from underpaint.errors import ModelNotFound, ModelUnusable
-from underpaint.types import ModelInfo
+from underpaint.types import ControlRole, ModelInfo
 from underpaint.worker_v1.worker_service_pb2 import ModelSource
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,11 @@ class ModelIndex:
     async def plugins(self) -> Plugins:
         """The plug-ins, loaded at the first call: entry points take a while to find."""
         return await asyncio.to_thread(self._loaded)
+
+    async def roots(self) -> tuple[Path, ...]:
+        """Folders whose subfolders are models, the one that wins first."""
+        plugins = await self.plugins()
+        return tuple(dict.fromkeys((*self._roots, *plugins.model_roots)))
 
     async def all(self) -> list[FoundModel]:
         """Every model by name, broken ones with their problem."""
@@ -145,7 +150,7 @@ def choose_defaults(usable: Sequence[FoundModel], paint: str = "", inpaint: str 
     )
 
 
-def to_info(found: FoundModel, *, loaded: bool) -> ModelInfo:
+def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] = ()) -> ModelInfo:
     """As it is listed."""
     traits, family = found.traits, found.family
     if traits is None or family is None:
@@ -168,6 +173,7 @@ def to_info(found: FoundModel, *, loaded: bool) -> ModelInfo:
         size_bytes=found.size_bytes,
         license=traits.license,
         native_inpainting=traits.native_inpainting,
+        controls=tuple(controls),
     )
 
 

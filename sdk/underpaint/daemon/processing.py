@@ -17,7 +17,7 @@ from underpaint.types import (
     PostprocessorInfo,
     PreprocessorInfo,
 )
-from underpaint.v1.job_service_pb2 import JobSpec, Preprocess
+from underpaint.v1.job_service_pb2 import Control, JobSpec, Preprocess
 from underpaint.wire.images import format_to_layout
 from underpaint.wire.limits import raise_for
 from underpaint.worker_v1.worker_service_pb2 import PluginFunction
@@ -27,9 +27,12 @@ DATA_ROLES = ("normal", "depth")
 """Roles whose numbers are no colours."""
 
 
-def complete(preprocess: Preprocess, known: Mapping[str, PreprocessorDescriptor]) -> PreprocessorDescriptor:
-    """Fills in parameters and returns what is named. Raises InvalidRequest."""
-    where = "spec.preprocess"
+def complete(
+    preprocess: Preprocess | Control,
+    known: Mapping[str, PreprocessorDescriptor],
+    where: str = "spec.preprocess",
+) -> PreprocessorDescriptor:
+    """Fills in parameters and returns what is named. Raises InvalidRequest with fields below `where`."""
     found = known.get(preprocess.preprocessor)
     if found is None:
         raise_for([_unknown(f"{where}.preprocessor", preprocess.preprocessor, known)])

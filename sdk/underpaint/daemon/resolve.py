@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
+from underpaint.daemon.control_specs import resolve_controls
+from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.processing import check_postprocessors, complete, set_output
 from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
 from underpaint.hookspecs import FamilyDescriptor, ModelTraits
-from underpaint.types import Alpha, Channels, PixelFormat
+from underpaint.types import Alpha, Bounds, Channels, PixelFormat
 from underpaint.v1.image_pb2 import ImageLayout, ImageRef
 from underpaint.v1.job_service_pb2 import RESULT_FORM_LAYER, RESULT_FORM_MERGED, JobSpec
 from underpaint.wire.images import format_of, format_to_layout
@@ -36,8 +38,17 @@ class Resolved:
 class Resolver:
     """Checks and completes specifications."""
 
-    def __init__(self, models: ModelIndex, blobs: BlobStore, safety: Safety, *, max_step_pixels: int) -> None:
+    def __init__(
+        self,
+        models: ModelIndex,
+        controls: ControlIndex,
+        blobs: BlobStore,
+        safety: Safety,
+        *,
+        max_step_pixels: int,
+    ) -> None:
         self._models = models
+        self._controls = controls
         self._blobs = blobs
         self._safety = safety
         self._max_step_pixels = max_step_pixels
@@ -81,7 +92,16 @@ class Resolver:
             raise_for([Violation("spec.inpaint.mask", "is empty: select or paint something to repaint")])
         _output(spec, operation, images)
         self._room(spec, images)
-        return images
+        return images | await self._steer(spec, operation, model, images)
+
+    async def _steer(
+        self, spec: JobSpec, operation: str, model: FoundModel, images: dict[str, Entry]
+    ) -> dict[str, Entry]:
+        if not spec.controls:
+            return {}
+        window, plugins = _window(spec, operation, images), await self._models.plugins()
+        needed = await resolve_controls(spec, model, window, self._controls, self._blobs, plugins)
+        return {f"control-{number}": entry for number, entry in enumerate(needed)}
 
     async def _postprocess(self, spec: JobSpec, operation: str) -> list[Violation]:
         if not spec.postprocess:
@@ -137,6 +157,16 @@ class Resolver:
                 metadata={"limit": "step_pixels", "maximum": str(self._max_step_pixels)},
             )
         self._blobs.check_room(_result_bytes(spec, width, height))
+
+
+def _window(spec: JobSpec, operation: str, images: dict[str, Entry]) -> Bounds:
+    """The part of the canvas that the job paints."""
+    if operation == "text_to_image":
+        size = spec.text_to_image
+        return Bounds(size.x_px, size.y_px, size.width_px, size.height_px)
+    image: ImageRef = getattr(spec, operation).image
+    layout = images["image"].layout
+    return Bounds(image.x_px, image.y_px, layout.width_px, layout.height_px)
 
 
 def _result_bytes(spec: JobSpec, width: int, height: int) -> int:

@@ -12,6 +12,8 @@ import structlog
 
 from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.board import MAX_ATTEMPTS, Board
+from underpaint.daemon.control_specs import control_sources
+from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.faults import internal
 from underpaint.daemon.live import LiveJob
 from underpaint.daemon.models import ModelIndex, to_source
@@ -58,11 +60,18 @@ class Runner:
     """Runs jobs on workers and tells the board. Used from the event loop's thread."""
 
     def __init__(
-        self, board: Board, blobs: BlobStore, models: ModelIndex, safety: Safety, patience: Patience
+        self,
+        board: Board,
+        blobs: BlobStore,
+        models: ModelIndex,
+        controls: ControlIndex,
+        safety: Safety,
+        patience: Patience,
     ) -> None:
         self._board = board
         self._blobs = blobs
         self._models = models
+        self._controls = controls
         self._safety = safety
         self._patience = patience
         self._at: dict[str, WorkerProcess] = {}
@@ -134,7 +143,8 @@ class Runner:
         spec = live.message.resolved
         # The job may have waited in the journal while the policy changed.
         await self._safety.check_request(spec)
-        preprocessor, postprocessors = functions_for(spec, await self._models.plugins())
+        plugins = await self._models.plugins()
+        preprocessor, postprocessors = functions_for(spec, plugins)
         model = None if preprocessor is not None else to_source(await self._models.find(spec.model))
         inputs = [self._blobs.sealed(name) for name in inputs_of(spec)]
         return RunJobRequest(
@@ -144,6 +154,7 @@ class Runner:
             preprocessor=preprocessor,
             postprocessors=postprocessors,
             picture_checks=await self._safety.picture_checks(),
+            controls=await control_sources(spec, self._controls, plugins),
             inputs=[InputBlob(name=e.name, path=str(e.path), layout=e.layout) for e in inputs],
             output_folder=str(folder),
             # A stream that wants previews usually opens a moment after the job has been submitted.
@@ -258,12 +269,15 @@ async def _ends_within(process: WorkerProcess, seconds: float) -> bool:
 
 
 def inputs_of(spec: JobSpec) -> list[str]:
-    """Names of the blobs that a specification refers to."""
+    """Names of the blobs that a specification refers to, each once."""
+    found: list[str] = []
     operation = spec.WhichOneof("operation")
     if operation == "image_to_image":
-        return [spec.image_to_image.image.blob]
-    if operation == "inpaint":
-        return [spec.inpaint.image.blob, spec.inpaint.mask.blob]
-    if operation == "preprocess":
-        return [spec.preprocess.image.blob]
-    return []
+        found = [spec.image_to_image.image.blob]
+    elif operation == "inpaint":
+        found = [spec.inpaint.image.blob, spec.inpaint.mask.blob]
+    elif operation == "preprocess":
+        found = [spec.preprocess.image.blob]
+    for control in spec.controls:
+        found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
+    return list(dict.fromkeys(found))

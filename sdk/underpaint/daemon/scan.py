@@ -12,12 +12,13 @@ from typing import Any
 import structlog
 
 from underpaint.errors import ModelUnusable
-from underpaint.hookspecs import FamilyDescriptor, ModelTraits
+from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits
 
 log = structlog.get_logger(__name__)
 
 INDEX = "model_index.json"
 DETAILS = "underpaint.json"
+CONFIG = "config.json"
 SHARED = "_shared_from"
 MAX_JSON = 1 << 20
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
@@ -31,6 +32,18 @@ class FoundModel:
     folder: Path
     family: FamilyDescriptor | None = None
     traits: ModelTraits | None = None
+    size_bytes: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundControl:
+    """A control model's folder. `traits` and `family` are None where `problem` says why."""
+
+    name: str
+    folder: Path
+    family: FamilyDescriptor | None = None
+    traits: ControlTraits | None = None
     size_bytes: int = 0
     problem: str = ""
 
@@ -69,6 +82,30 @@ def look(name: str, folder: Path, root: Path, families: Sequence[FamilyDescripto
     kind = index.get("_class_name", "nothing")
     known = ", ".join(family.title for family in families) or "none; is underpaint[engine] installed?"
     return FoundModel(name, folder, problem=f"no engine knows {kind!r} models; known are: {known}")
+
+
+def look_control(
+    name: str, folder: Path, root: Path, families: Sequence[FamilyDescriptor]
+) -> FoundControl | None:
+    """Looks at a folder without an index; None if it is no control model, and says so itself."""
+    config = _quietly(folder / CONFIG)
+    if "ControlNet" not in str(config.get("_class_name", "")):
+        return None
+    try:
+        _check_components({"control model": folder}, root)
+        for family in families:
+            traits = family.recognise_control(folder, config) if family.recognise_control else None
+            if traits is not None:
+                return FoundControl(name, folder, family, traits, _weights({"": folder}))
+    except ModelUnusable as error:
+        return FoundControl(name, folder, problem=error.message)
+    except OSError as error:
+        return FoundControl(name, folder, problem=f"{error.filename or folder}: {error.strerror}")
+    except Exception as error:
+        # A plug-in's reader stumbled over this folder: the others are still listed.
+        log.exception("control model cannot be read", folder=str(folder))
+        return FoundControl(name, folder, problem=f"it cannot be read: {error!r}")
+    return FoundControl(name, folder, problem=f"no engine knows {config['_class_name']!r} control models")
 
 
 def _recognise(family: FamilyDescriptor, folder: Path, index: Mapping[str, Any]) -> ModelTraits | None:

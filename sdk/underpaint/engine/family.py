@@ -33,6 +33,8 @@ class Assignment:
     """To run on the finished picture; `plan_image` and `finish_picture` see to it."""
     check: Callable[[], None] = lambda: None
     """Raises `JobCancelled` if the job was cancelled. Any thread."""
+    controls: tuple[worker_service_pb2.ControlSource, ...] = ()
+    """One for each of the specification's controls; `underpaint.engine.controls` sees to them."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from underpaint.engine.family import Assignment, Family
 from underpaint.engine.pixels import Raster, write_raw
 from underpaint.engine.preprocessing import Preprocessing
+from underpaint.engine.provenance import file_sha256, weight_files
 from underpaint.engine.registry import Families
 from underpaint.engine.running import RunningJob
 from underpaint.engine.screening import screen
@@ -31,7 +32,8 @@ def prepare_job(families: Families, job: RunningJob) -> None:
             data, format_of(layout), layout.width_px, layout.height_px, layout.stride_bytes
         )
     functions = tuple(request.postprocessors)
-    job.task = family.prepare(Assignment(request.job, request.spec, inputs, functions, job.check))
+    assignment = Assignment(request.job, request.spec, inputs, functions, job.check, tuple(request.controls))
+    job.task = family.prepare(assignment)
     job.family = family
 
 
@@ -60,6 +62,15 @@ def finish_job(job: RunningJob) -> worker_service_pb2.Finished:
     return worker_service_pb2.Finished(
         outputs=outputs,
         notes=job.task.notes,
-        model_sha256=dict(job.family.weights()),
+        model_sha256={**job.family.weights(), **_control_weights(job.request)},
         resolved=job.task.resolved,
     )
+
+
+def _control_weights(request: worker_service_pb2.RunJobRequest) -> dict[str, str]:
+    """Content hashes of the control models' weight files, by the model's name and the file's."""
+    return {
+        f"{control.name}/{path.name}": file_sha256(path)
+        for control in request.controls
+        for path in weight_files(Path(control.path))
+    }

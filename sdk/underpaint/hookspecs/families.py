@@ -26,6 +26,20 @@ class ModelTraits:
     default_scheduler: str = ""
     native_inpainting: bool = False
     license: str = ""
+    control_base: str = ""
+    """What a control model must agree with to fit, in words; "" takes no controls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTraits:
+    """What a family knows about a control model without loading it."""
+
+    base: str
+    """Fits the models whose `ModelTraits.control_base` is the same."""
+    roles: tuple[str, ...] = ()
+    """Kebab-case, the main one first; none where the folder does not say: it takes any, if it is named."""
+    title: str = ""
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,8 @@ class FamilyDescriptor:
     `recognise(folder, model_index)` gets a model's folder and its parsed `model_index.json` and returns
     None for a model of another family; it raises `ModelUnusable` for a broken one of its own. It runs in
     the daemon, reads small files only, and may be called from any thread.
+    `recognise_control(folder, config)` does the same for a control model, a folder with `config.json` and
+    no `model_index.json`; None: the family has none.
     `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).
     """
 
@@ -43,3 +59,4 @@ class FamilyDescriptor:
     engine: str
     schedulers: tuple[str, ...]
     recognise: Callable[[Path, Mapping[str, Any]], ModelTraits | None]
+    recognise_control: Callable[[Path, Mapping[str, Any]], ControlTraits | None] | None = None

@@ -9,6 +9,7 @@ from underpaint.host.adapter import (
     Result,
     ResultKind,
 )
+from underpaint.host.controls import AttachedControl
 from underpaint.host.mainthread import HoldMeter, MainThreadQueue
 from underpaint.host.protocol import ClientProtocol, JobHandle
 from underpaint.host.session import Session
@@ -17,6 +18,7 @@ from underpaint.host.task import Task, TaskState
 from underpaint.host.words import describe
 
 __all__ = [
+    "AttachedControl",
     "Canvas",
     "Capability",
     "ClientProtocol",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from underpaint.types import (
+    ControlModelInfo,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -67,6 +68,9 @@ class ClientProtocol(Protocol):
 
     def models(self) -> ModelList:
         """Models that the daemon knows."""
+
+    def control_models(self) -> Sequence[ControlModelInfo]:
+        """What `Control.model` may name."""
 
     def preprocessors(self) -> Sequence[PreprocessorInfo]:
         """What `PreprocessRequest` may name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from underpaint.host.controls import AttachedControl
 from underpaint.types import GenerateRequest, Tiling
 
 
@@ -20,9 +21,11 @@ class Settings:
     strength: float | None = None
     tiling: Tiling = Tiling.NONE
     postprocess: tuple[str, ...] = ()
+    controls: tuple[AttachedControl, ...] = ()
+    """What the picture keeps to; read from the document when a verb starts."""
 
     def request(self, prompt: str) -> GenerateRequest:
-        """A request with these choices; `strength` is left to the verb."""
+        """A request with these choices; `strength` and the pixels of `controls` are left to the verb."""
         return GenerateRequest(
             prompt=prompt,
             negative_prompt=self.negative_prompt,

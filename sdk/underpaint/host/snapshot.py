@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from underpaint.errors import NothingSelected
 from underpaint.geometry import fill_window
 from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
+from underpaint.host.controls import read_controls
 from underpaint.host.settings import Settings, title_of
 from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, PixelFormat, ResultForm
 
@@ -40,6 +41,7 @@ def fill(adapter: HostAdapter, prompt: str, settings: Settings, model: ModelInfo
         settings.request(prompt),
         image=adapter.read_merged(canvas.document_id, context),
         mask=adapter.read_selection(canvas.document_id, context),
+        controls=read_controls(settings.controls, adapter, canvas.document_id, context),
         strength=strength,
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
@@ -63,14 +65,21 @@ def generate(
     request = replace(settings.request(prompt), output=canvas.result_format)
     if source_layer is None and not from_picture:
         size = generation_bounds(canvas.bounds, model)
-        request = replace(request, width=size.width, height=size.height, x=size.x, y=size.y)
+        # Where the picture hangs over the canvas there is nothing to read, and controls say nothing.
+        controls = read_controls(
+            settings.controls, adapter, canvas.document_id, size.intersect(canvas.bounds)
+        )
+        request = replace(
+            request, width=size.width, height=size.height, x=size.x, y=size.y, controls=controls
+        )
         return Snapshot(request, ResultKind.LAYER, size, origin)
     image = (
         adapter.read_merged(canvas.document_id, canvas.bounds)
         if source_layer is None
         else adapter.read_layer(canvas.document_id, source_layer, canvas.bounds)
     )
-    request = replace(request, image=image, strength=settings.strength)
+    controls = read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds)
+    request = replace(request, image=image, strength=settings.strength, controls=controls)
     return Snapshot(request, ResultKind.LAYER, canvas.bounds, origin)
 
 
@@ -88,6 +97,7 @@ def texture(
     """A picture of its own, that belongs to no document."""
     request = replace(settings.request(prompt), width=width, height=height, output=result_format)
     place = Bounds(0, 0, width or model.native_size, height or model.native_size)
+    request = replace(request, controls=read_controls(settings.controls, adapter, "", place))
     origin = JobOrigin(client_id, "", adapter.host_context(""), title_of(prompt, "Texture"))
     return Snapshot(request, ResultKind.TEXTURE, place, origin)
 

@@ -27,7 +27,15 @@ from underpaint.testing.fake_guard import FakeGuard
 from underpaint.testing.fake_jobs import FakeJobs
 from underpaint.testing.fake_script import Script
 from underpaint.testing.fake_services import FakeModels, FakeServer
-from underpaint.types import ModelInfo, PluginInfo, PostprocessorInfo, PreprocessorInfo, ServerInfo
+from underpaint.types import (
+    ControlModelInfo,
+    ControlRole,
+    ModelInfo,
+    PluginInfo,
+    PostprocessorInfo,
+    PreprocessorInfo,
+    ServerInfo,
+)
 from underpaint.v1 import (
     blob_service_pb2_grpc,
     job_service_pb2,
@@ -58,6 +66,14 @@ FAKE_MODEL: Final = ModelInfo(
     default_scheduler="euler",
     schedulers=("euler", "ddim"),
     loaded=True,
+    controls=(ControlRole("depth", ("fake-control",)), ControlRole("line-art", ("fake-control",))),
+)
+FAKE_CONTROL: Final = ControlModelInfo(
+    name="fake-control",
+    title="Looks at nothing",
+    family="fake",
+    roles=("line-art", "depth"),
+    models=("fake",),
 )
 
 
@@ -86,6 +102,7 @@ class FakeDaemon:
         self.plugins: list[PluginInfo] = []
         self.preprocessors: list[PreprocessorInfo] = []
         self.postprocessors: list[PostprocessorInfo] = []
+        self.control_models: list[ControlModelInfo] = [FAKE_CONTROL]
         self.calls: list[str] = []
         """Names of the calls that arrived, in order."""
         self.failures: dict[str, list[UnderpaintError]] = {}
@@ -190,7 +207,10 @@ class FakeDaemon:
         services: tuple[tuple[Any, Any], ...] = (
             (job_service_pb2_grpc.add_JobServiceServicer_to_server, self.jobs),
             (blob_service_pb2_grpc.add_BlobServiceServicer_to_server, self.blobs),
-            (model_service_pb2_grpc.add_ModelServiceServicer_to_server, FakeModels(self._models)),
+            (
+                model_service_pb2_grpc.add_ModelServiceServicer_to_server,
+                FakeModels(self._models, self.control_models),
+            ),
             (server_service_pb2_grpc.add_ServerServiceServicer_to_server, itself),
         )
         for add, service in services:

@@ -17,6 +17,7 @@ from underpaint.errors import (
     ModelNotFound,
     RequestIdReused,
     UnderpaintError,
+    Violation,
 )
 from underpaint.testing.fake_blobs import FakeBlobs
 from underpaint.testing.fake_pictures import color_of, drawn, paint
@@ -91,6 +92,7 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
                 metadata={"model": request.spec.model},
             )
         self._check_mask(request.spec)
+        self._check_roles(request.spec)
         name = f"jobs/{secrets.token_hex(8)}"
         job = pb.Job(
             name=name,
@@ -170,6 +172,14 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
             mask = self._blobs.sealed(spec.inpaint.mask.blob)
             if not any(mask.path.read_bytes()):
                 raise InvalidRequest("The mask is empty: select something first.")
+
+    def _check_roles(self, spec: pb.JobSpec) -> None:
+        model = self._models.get(spec.model) or next(iter(self._models.values()), None)
+        roles = [one.role for one in model.controls] if model is not None else []
+        for number, control in enumerate(spec.controls):
+            if control.role not in roles:
+                text = f"{control.role!r} is none of: {', '.join(roles) or 'none, since it takes none'}"
+                raise_for([Violation(f"spec.controls[{number}].role", text)])
 
     async def _paint(self, record: Record) -> None:
         if record.final:

@@ -10,6 +10,7 @@ from underpaint.errors import UnderpaintError
 from underpaint.types import PixelFormat
 from underpaint.v1 import job_service_pb2 as pb
 from underpaint.v1 import model_service_pb2
+from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_to_layout
 from underpaint.wire.jobs import state_from
 
@@ -58,6 +59,10 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
     model = next(model for model in models if spec.model in ("", model.name))
     operation = spec.WhichOneof("operation")
     resolved.model = model.name
+    for control in resolved.controls:
+        complete_control(control)
+        roles = (one.models for one in model.controls if one.role == control.role)
+        control.model = control.model or next((names[0] for names in roles if names), "")
     resolved.seed = spec.seed if spec.HasField("seed") else secrets.randbits(32)
     resolved.steps = spec.steps or model.default_steps
     if not spec.HasField("guidance_scale"):
@@ -76,9 +81,10 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
 
 def inputs_of(spec: pb.JobSpec) -> list[str]:
     """Names of the blobs that a specification refers to."""
-    operation = spec.WhichOneof("operation")
+    operation = spec.WhichOneof("operation") or ""
+    found = [] if operation == "text_to_image" else [getattr(spec, operation).image.blob]
     if operation == "inpaint":
-        return [spec.inpaint.image.blob, spec.inpaint.mask.blob]
-    if operation == "preprocess":
-        return [spec.preprocess.image.blob]
-    return [spec.image_to_image.image.blob] if operation == "image_to_image" else []
+        found.append(spec.inpaint.mask.blob)
+    for control in spec.controls:
+        found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
+    return list(dict.fromkeys(found))

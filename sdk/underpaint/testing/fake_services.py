@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from underpaint.errors import ModelNotFound
-from underpaint.types import PluginInfo, PostprocessorInfo, PreprocessorInfo, ServerInfo
+from underpaint.types import ControlModelInfo, PluginInfo, PostprocessorInfo, PreprocessorInfo, ServerInfo
 from underpaint.v1 import (
     model_service_pb2,
     model_service_pb2_grpc,
     server_service_pb2,
     server_service_pb2_grpc,
 )
+from underpaint.wire.controls import info_to_control_model
 from underpaint.wire.server import (
     plugin_to_message,
     postprocessor_to_message,
@@ -26,8 +27,9 @@ from underpaint.wire.server import (
 class FakeModels(model_service_pb2_grpc.ModelServiceServicer):
     """ModelService."""
 
-    def __init__(self, models: list[model_service_pb2.Model]) -> None:
+    def __init__(self, models: list[model_service_pb2.Model], control_models: list[ControlModelInfo]) -> None:
         self._models = models
+        self._control_models = control_models
 
     async def ListModels(self, request: Any, context: Any) -> model_service_pb2.ListModelsResponse:
         """All of them, on one page."""
@@ -35,6 +37,13 @@ class FakeModels(model_service_pb2_grpc.ModelServiceServicer):
         return model_service_pb2.ListModelsResponse(
             models=self._models, default_model=first, default_inpaint_model=first
         )
+
+    async def ListControlModels(
+        self, request: Any, context: Any
+    ) -> model_service_pb2.ListControlModelsResponse:
+        """All of them, on one page."""
+        found = map(info_to_control_model, self._control_models)
+        return model_service_pb2.ListControlModelsResponse(control_models=found)
 
     async def LoadModel(self, request: Any, context: Any) -> model_service_pb2.LoadModelResponse:
         """Marks it as loaded."""

@@ -5,6 +5,7 @@ Coordinates are canvas pixels: the origin is the canvas's top left corner, x run
 
 from __future__ import annotations
 
+from underpaint.types.controls import Control, ControlModelInfo, ControlRole
 from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
 from underpaint.types.models import ModelInfo, ModelList
 from underpaint.types.pixels import (
@@ -37,6 +38,9 @@ __all__ = [
     "Buffer",
     "Channels",
     "ColorSpace",
+    "Control",
+    "ControlModelInfo",
+    "ControlRole",
     "DataType",
     "GenerateRequest",
     "Image",

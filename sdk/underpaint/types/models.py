@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from underpaint.types.controls import ControlRole
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -27,6 +29,8 @@ class ModelInfo:
     problem: str = ""
     license: str = ""
     native_inpainting: bool = False
+    controls: tuple[ControlRole, ...] = ()
+    """Roles of control images that it takes, by role."""
 
 
 @dataclass(frozen=True, slots=True)

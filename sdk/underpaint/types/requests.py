@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from underpaint.types.controls import Control
 from underpaint.types.pixels import Image, PixelFormat
 
 
@@ -86,6 +87,8 @@ class GenerateRequest:
     """None: LAYER for inpainting, MERGED otherwise."""
     postprocess: tuple[str, ...] = ()
     """Post-processors to run on the picture, in this order; `Client.postprocessors` lists them."""
+    controls: tuple[Control, ...] = ()
+    """Images that the picture keeps to, at most 8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,8 +115,37 @@ class Preprocess(_message.Message):
     parameters: _containers.ScalarMap[str, float]
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., preprocessor: _Optional[str] = ..., parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
+class Control(_message.Message):
+    __slots__ = ("image", "role", "strength", "start", "end", "mask", "model", "preprocessor", "parameters")
+    class ParametersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PREPROCESSOR_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.ImageRef
+    role: str
+    strength: float
+    start: float
+    end: float
+    mask: _image_pb2.ImageRef
+    model: str
+    preprocessor: str
+    parameters: _containers.ScalarMap[str, float]
+    def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., role: _Optional[str] = ..., strength: _Optional[float] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., model: _Optional[str] = ..., preprocessor: _Optional[str] = ..., parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "tile_x", "tile_y", "output_layout", "result_form", "postprocess")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +162,7 @@ class JobSpec(_message.Message):
     OUTPUT_LAYOUT_FIELD_NUMBER: _ClassVar[int]
     RESULT_FORM_FIELD_NUMBER: _ClassVar[int]
     POSTPROCESS_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     negative_prompt: str
@@ -149,7 +179,8 @@ class JobSpec(_message.Message):
     output_layout: _image_pb2.ImageLayout
     result_form: ResultForm
     postprocess: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ...) -> None: ...
+    controls: _containers.RepeatedCompositeFieldContainer[Control]
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

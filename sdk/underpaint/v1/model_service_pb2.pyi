@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting")
+    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting", "controls")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class Model(_message.Message):
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     NATIVE_INPAINTING_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     family: str
@@ -44,7 +45,38 @@ class Model(_message.Message):
     problem: str
     license: str
     native_inpainting: bool
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ...) -> None: ...
+    controls: _containers.RepeatedCompositeFieldContainer[ControlRole]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ..., controls: _Optional[_Iterable[_Union[ControlRole, _Mapping]]] = ...) -> None: ...
+
+class ControlRole(_message.Message):
+    __slots__ = ("role", "models")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, role: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ControlModel(_message.Message):
+    __slots__ = ("name", "title", "family", "path", "roles", "models", "size_bytes", "problem", "license")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    family: str
+    path: str
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    models: _containers.RepeatedScalarFieldContainer[str]
+    size_bytes: int
+    problem: str
+    license: str
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -65,6 +97,22 @@ class ListModelsResponse(_message.Message):
     default_model: str
     default_inpaint_model: str
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., default_model: _Optional[str] = ..., default_inpaint_model: _Optional[str] = ...) -> None: ...
+
+class ListControlModelsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListControlModelsResponse(_message.Message):
+    __slots__ = ("control_models", "next_page_token")
+    CONTROL_MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    control_models: _containers.RepeatedCompositeFieldContainer[ControlModel]
+    next_page_token: str
+    def __init__(self, control_models: _Optional[_Iterable[_Union[ControlModel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class LoadModelRequest(_message.Message):
     __slots__ = ("name",)

@@ -41,6 +41,11 @@ class ModelServiceStub(object):
                 request_serializer=underpaint_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.ListControlModels = channel.unary_unary(
+                '/underpaint.v1.ModelService/ListControlModels',
+                request_serializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.FromString,
+                _registered_method=True)
         self.LoadModel = channel.unary_unary(
                 '/underpaint.v1.ModelService/LoadModel',
                 request_serializer=underpaint_dot_v1_dot_model__service__pb2.LoadModelRequest.SerializeToString,
@@ -59,6 +64,13 @@ class ModelServiceServicer(object):
 
     def ListModels(self, request, context):
         """Every model in the registered roots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListControlModels(self, request, context):
+        """Every control model in the registered roots.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +97,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListModelsRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_model__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListControlModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListControlModels,
+                    request_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.SerializeToString,
             ),
             'LoadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadModel,
@@ -125,6 +142,33 @@ class ModelService(object):
             '/underpaint.v1.ModelService/ListModels',
             underpaint_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
             underpaint_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListControlModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.ModelService/ListControlModels',
+            underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.SerializeToString,
+            underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from underpaint.errors import JobCancelled, UnderpaintError
@@ -20,6 +20,7 @@ from underpaint.types import (
     StageKind,
 )
 from underpaint.v1 import image_pb2, job_service_pb2
+from underpaint.wire.controls import control_to_message
 from underpaint.wire.images import format_to_layout, result_to_ref
 from underpaint.wire.limits import raise_for
 from underpaint.wire.plain import time_from, to_plain
@@ -62,8 +63,10 @@ def request_to_spec(
     request: GenerateRequest | PreprocessRequest,
     image: image_pb2.ImageRef | None = None,
     mask: image_pb2.ImageRef | None = None,
+    controls: Sequence[tuple[image_pb2.ImageRef, image_pb2.ImageRef | None]] = (),
 ) -> job_service_pb2.JobSpec:
-    """A specification; `image` and `mask` are the uploaded pixels of the request's.
+    """A specification; `image` and `mask` are the uploaded pixels of the request's, `controls` those of its
+    controls, image and mask of each.
 
     Raises `InvalidRequest` whose violations name every field that is out of range.
     """
@@ -82,6 +85,10 @@ def request_to_spec(
         tile_y=request.tiling.y,
         result_form=RESULT_FORMS[request.form] if request.form else job_service_pb2.RESULT_FORM_UNSPECIFIED,
         postprocess=request.postprocess,
+        controls=[
+            control_to_message(control, *pixels)
+            for control, pixels in zip(request.controls, controls, strict=True)
+        ],
     )
     if request.output is not None:
         spec.output_layout.CopyFrom(format_to_layout(request.output))

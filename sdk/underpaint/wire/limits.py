@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import job_service_pb2
+from underpaint.wire.controls import check_controls
 from underpaint.wire.images import MAX_EDGE, format_of
 from underpaint.wire.ranges import (
     MAX_CLIENT_ID,
@@ -45,12 +46,14 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     elif operation == "preprocess":
         found += _image(spec.preprocess.image, f"{field}.preprocess.image")
         found += check_preprocess(spec.preprocess.preprocessor, spec.preprocess.parameters, field)
-        if spec.postprocess:
-            found.append(Violation(f"{field}.postprocess", "is for pictures that a model makes"))
+        for name in ("postprocess", "controls"):
+            if getattr(spec, name):
+                found.append(Violation(f"{field}.{name}", "is for pictures that a model makes"))
     else:
         text = "set one of text_to_image, image_to_image, inpaint and preprocess"
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
+    found += check_controls(spec.controls, field)
     if spec.HasField("output_layout"):
         found += _output(spec, field)
     return found

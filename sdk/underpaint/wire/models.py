@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underpaint.types import ModelInfo
 from underpaint.v1 import model_service_pb2
+from underpaint.wire.controls import roles_from, roles_to
 
 
 def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
@@ -27,6 +28,7 @@ def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
         problem=message.problem,
         license=message.license,
         native_inpainting=message.native_inpainting,
+        controls=roles_from(message.controls),
     )
 
 
@@ -51,4 +53,5 @@ def info_to_model(info: ModelInfo) -> model_service_pb2.Model:
         problem=info.problem,
         license=info.license,
         native_inpainting=info.native_inpainting,
+        controls=roles_to(info.controls),
     )

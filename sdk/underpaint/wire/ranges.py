@@ -74,7 +74,12 @@ def check_preprocess(name: str, parameters: Mapping[str, float], field: str) -> 
     where = f"{field}.preprocess.parameters"
     if len(parameters) > MAX_PARAMETERS:
         found.append(Violation(where, f"may hold {MAX_PARAMETERS} values, got {len(parameters)}"))
-    return found + [
+    return found + check_finite(parameters, where)
+
+
+def check_finite(parameters: Mapping[str, float], where: str) -> list[Violation]:
+    """Values by name that are no numbers to compute with."""
+    return [
         Violation(f"{where}.{name[:MAX_NAME]}", f"must be a finite number, got {value}")
         for name, value in parameters.items()
         if not math.isfinite(value)

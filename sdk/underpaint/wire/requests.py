@@ -5,6 +5,7 @@ from __future__ import annotations
 from underpaint.errors import Violation
 from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest
 from underpaint.v1 import job_service_pb2
+from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
 from underpaint.wire.limits import check_origin
 from underpaint.wire.ranges import (
@@ -30,6 +31,7 @@ def check_request(request: GenerateRequest | PreprocessRequest) -> list[Violatio
         return check_preprocess(request.preprocessor, request.parameters, "spec")
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_postprocess(request.postprocess, "spec")
+    found += check_control_types(request.controls, "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     if request.guidance_scale is not None:

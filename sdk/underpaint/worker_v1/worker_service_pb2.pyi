@@ -50,6 +50,16 @@ class PluginFunction(_message.Message):
     options_json: str
     def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., options_json: _Optional[str] = ...) -> None: ...
 
+class ControlSource(_message.Message):
+    __slots__ = ("name", "path", "preprocessor")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    PREPROCESSOR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    preprocessor: PluginFunction
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ...) -> None: ...
+
 class DescribeWorkerRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -65,7 +75,7 @@ class DescribeWorkerResponse(_message.Message):
     def __init__(self, device: _Optional[str] = ..., engine_version: _Optional[str] = ..., loaded_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunJobRequest(_message.Message):
-    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks")
+    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks", "controls")
     JOB_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +86,7 @@ class RunJobRequest(_message.Message):
     PREPROCESSOR_FIELD_NUMBER: _ClassVar[int]
     POSTPROCESSORS_FIELD_NUMBER: _ClassVar[int]
     PICTURE_CHECKS_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     job: str
     spec: _job_service_pb2.JobSpec
     model: ModelSource
@@ -86,7 +97,8 @@ class RunJobRequest(_message.Message):
     preprocessor: PluginFunction
     postprocessors: _containers.RepeatedCompositeFieldContainer[PluginFunction]
     picture_checks: _containers.RepeatedCompositeFieldContainer[PluginFunction]
-    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ...) -> None: ...
+    controls: _containers.RepeatedCompositeFieldContainer[ControlSource]
+    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[ControlSource, _Mapping]]] = ...) -> None: ...
 
 class RunJobResponse(_message.Message):
     __slots__ = ("planned", "stepped", "preview", "finished", "failed", "cancelled")

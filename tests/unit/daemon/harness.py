@@ -61,6 +61,18 @@ def write_model(root: Path, name: str, *, inpainting: bool = False, **traits: ob
     return folder
 
 
+def write_control(root: Path, name: str, *roles: str, **config: object) -> Path:
+    """A control net's folder that fits such a model, with weights of a few bytes."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    facts: dict[str, object] = {"_class_name": "ControlNetModel", "in_channels": 4, **config}
+    (folder / "config.json").write_text(json.dumps(facts))
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 64)
+    if roles:
+        (folder / "underpaint.json").write_text(json.dumps({"title": name.upper(), "roles": roles}))
+    return folder
+
+
 @dataclass
 class Home:
     """Folders and environment of one daemon after another."""

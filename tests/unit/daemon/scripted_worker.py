@@ -128,7 +128,7 @@ class ScriptedWorker(WorkerServiceServicer):
         )
         return pb.Finished(
             outputs=[] if garbage == "none" else [output],
-            notes=["made by a script"],
+            notes=["made by a script", *(_told(control) for control in request.controls)],
             model_sha256={"unet/x.safetensors": "00"},
             resolved=request.spec,
         )
@@ -145,6 +145,10 @@ class ScriptedWorker(WorkerServiceServicer):
 def gate(ledger: Path, job: str, after: int) -> Path:
     """The file that lets a job go on which waits after so many steps."""
     return ledger.with_name(f"go-on-{job.rpartition('/')[2]}-{after}")
+
+
+def _told(control: pb.ControlSource) -> str:
+    return f"control {control.name} at {control.path} after {control.preprocessor.engine or 'nothing'}"
 
 
 class Guard(grpc.aio.ServerInterceptor):

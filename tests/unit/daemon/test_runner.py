@@ -41,7 +41,7 @@ async def test_a_closed_channel_cancels_the_wait_only_while_the_worker_lives(
         await board.add(live, {})
         await board.start(live, "engine")
         # Following needs neither blobs nor models nor filters.
-        runner = Runner(board, cast(Any, None), cast(Any, None), cast(Any, None), Patience(60))
+        runner = Runner(board, *(cast(Any, None),) * 4, Patience(60))
         spec = JobSpec(prompt="steps=1000 step_s=0.05", text_to_image=TextToImage(width_px=8, height_px=8))
         request = RunJobRequest(job=live.name, spec=spec, output_folder=str(tmp_path))
         # Stopped, it answers nothing: the call is still being made when its channel is closed.
@@ -80,7 +80,7 @@ async def test_a_worker_that_was_too_busy_to_note_a_cancellation_is_asked_again(
         )
         await board.add(live, {})
         await board.start(live, "engine")
-        runner = Runner(board, cast(Any, None), cast(Any, None), cast(Any, None), Patience(600))
+        runner = Runner(board, *(cast(Any, None),) * 4, Patience(600))
         answers: list[bool] = []
         ask = runner._ask_to_cancel
 

@@ -11,8 +11,9 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
 from PIL import Image
 from training import captions
-from training.export import MODELS
+from training.export import CONTROLS, MODELS
 
+from underpaint.daemon.controls import ControlIndex, roles_of
 from underpaint.daemon.models import ModelIndex, choose_defaults
 from underpaint.daemon.plugins import Plugins
 
@@ -25,11 +26,25 @@ def test_a_folder_is_no_larger_than_promised(name: str, limit: int) -> None:
     assert 5e6 < size < limit * 1e6
 
 
-async def test_the_daemon_lists_both_models_and_passes_over_control_nets() -> None:
+async def test_the_daemon_lists_both_models_and_which_control_nets_steer_them() -> None:
     index = ModelIndex([MODELS], load_plugins=partial(Plugins, installed_models=False))
     found = await index.all()
     assert [(model.name, model.problem) for model in found] == [("swatch", ""), ("swatch-inpaint", "")]
     assert choose_defaults(found, "", "") == ("swatch", "swatch-inpaint")
+    nets = await ControlIndex(index).all()
+    assert [(net.name, net.problem) for net in nets] == [("swatch-height", ""), ("swatch-lines", "")]
+    roles = {"canny": "swatch-lines", "depth": "swatch-height"}
+    roles |= {"height": "swatch-height", "line-art": "swatch-lines"}
+    for model in found:
+        assert {one.role: one.models for one in roles_of(model, nets)} == {
+            role: (name,) for role, name in roles.items()
+        }
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_what_is_said_of_a_control_net_is_what_is_exported(kind: str) -> None:
+    facts = json.loads((MODELS / f"swatch-{kind}" / "underpaint.json").read_text("utf-8"))
+    assert facts == {**CONTROLS[kind], "license": "Apache-2.0"}
 
 
 def test_what_is_said_of_words_is_what_was_trained() -> None:

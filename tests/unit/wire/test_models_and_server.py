@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underpaint.types import (
+    ControlRole,
     ModelInfo,
     Parameter,
     PluginInfo,
@@ -46,6 +47,7 @@ SIZE = st.integers(0, 2**32 - 1)
         loaded=st.booleans(),
         size_bytes=st.integers(0, 2**64 - 1),
         native_inpainting=st.booleans(),
+        controls=st.lists(st.builds(ControlRole, TEXT, st.lists(TEXT).map(tuple))).map(tuple),
     )
 )
 def test_a_model_is_the_same_after_the_journey(info: ModelInfo) -> None:

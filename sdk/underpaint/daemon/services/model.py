@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import grpc
 
+from underpaint.daemon.controls import ControlIndex, roles_of, to_control_info
 from underpaint.daemon.models import ModelIndex, to_info
 from underpaint.daemon.services.paging import page
 from underpaint.daemon.supervisor import Supervisor
 from underpaint.v1 import model_service_pb2 as pb
 from underpaint.v1.model_service_pb2_grpc import ModelServiceServicer
+from underpaint.wire.controls import info_to_control_model
 from underpaint.wire.models import info_to_model
 
 
 class ModelService(ModelServiceServicer):
     """Models, as in model_service.proto."""
 
-    def __init__(self, models: ModelIndex, supervisor: Supervisor) -> None:
+    def __init__(self, models: ModelIndex, controls: ControlIndex, supervisor: Supervisor) -> None:
         self._models = models
+        self._controls = controls
         self._supervisor = supervisor
 
     async def ListModels(  # noqa: N802
@@ -27,11 +30,27 @@ class ModelService(ModelServiceServicer):
         shown, token = page(found, lambda model: model.name, request.page_size, request.page_token)
         loaded = await self._supervisor.loaded()
         paint, inpaint = await self._models.defaults()
+        controls = await self._controls.all()
+        infos = (
+            to_info(model, loaded=model.name in loaded, controls=roles_of(model, controls)) for model in shown
+        )
         return pb.ListModelsResponse(
-            models=[info_to_model(to_info(model, loaded=model.name in loaded)) for model in shown],
+            models=map(info_to_model, infos),
             next_page_token=token,
             default_model=paint,
             default_inpaint_model=inpaint,
+        )
+
+    async def ListControlModels(  # noqa: N802
+        self, request: pb.ListControlModelsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListControlModelsResponse:
+        """Every control model in the roots, broken ones with their problem."""
+        found = await self._controls.all()
+        shown, token = page(found, lambda control: control.name, request.page_size, request.page_token)
+        models = await self._models.all()
+        return pb.ListControlModelsResponse(
+            control_models=[info_to_control_model(to_control_info(one, models)) for one in shown],
+            next_page_token=token,
         )
 
     async def LoadModel(  # noqa: N802
@@ -41,7 +60,8 @@ class ModelService(ModelServiceServicer):
         name = request.name or (await self._models.defaults())[0]
         model = await self._models.find(name)
         await self._supervisor.load(model)
-        return pb.LoadModelResponse(model=info_to_model(to_info(model, loaded=True)))
+        roles = roles_of(model, await self._controls.all())
+        return pb.LoadModelResponse(model=info_to_model(to_info(model, loaded=True, controls=roles)))
 
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: grpc.aio.ServicerContext

@@ -33,6 +33,7 @@ GOODBYE_S = 0.05
 CAPABILITIES = (
     "cancel-when-unwatched",
     "chunked-pixels",
+    "controls",
     "job-journal",
     "mapped-pixels",
     "postprocess",

@@ -14,18 +14,21 @@ from underpaint.engine.diffusion.text import TextEncoding
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
+Steering = Callable[[Sequence[DiffusionTask], Mapping[str, Any]], Mapping[str, Any]]
+"""What controls add to the arguments of the U-Net, given all others."""
 
 
-def denoise(jobs: Sequence[DiffusionTask], parts: Parts, conditions: Conditions) -> None:
+def denoise(jobs: Sequence[DiffusionTask], parts: Parts, conditions: Conditions, steering: Steering) -> None:
     """The next step of jobs in one bucket: one forward pass of the U-Net."""
     for job in jobs:
         if job.current.latents is None:
             begin(job, parts)
     unet, wrap = parts.unet
     inputs = denoiser_inputs(jobs, parts)
-    added = conditions(jobs)
+    inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
+    inputs |= steering(jobs, inputs)
     with wrap.around(jobs[0].image.tiling):
-        output = unet(**inputs, added_cond_kwargs=dict(added) or None, return_dict=False)[0].float()
+        output = unet(**inputs, return_dict=False)[0].float()
     for index, job in enumerate(jobs):
         job.denoiser_calls += 1
         predicted = output[index : index + 1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
+from underpaint.engine.controls.plan import PlannedControl, plan_controls
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import resize
@@ -18,7 +19,7 @@ from underpaint.engine.prompts import choose_wildcards
 from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import SECOND_PASS_STRENGTH, Size
 from underpaint.hookspecs import ModelTraits
-from underpaint.types import PlannedStage, StageKind
+from underpaint.types import Bounds, PlannedStage, StageKind
 
 
 @dataclass
@@ -46,6 +47,11 @@ class Pass:
     masked_latents: torch.Tensor | None = None
     """Latents of the picture without what is masked; nine-channel models only."""
 
+    @property
+    def steps(self) -> int:
+        """Steps of both denoisers."""
+        return len(self.sampler) + (len(self.refining) if self.refining is not None else 0)
+
 
 @dataclass(kw_only=True)
 class DiffusionTask(Task):
@@ -54,6 +60,7 @@ class DiffusionTask(Task):
     image: ImagePlan
     passes: list[Pass]
     generator: torch.Generator
+    controls: tuple[PlannedControl, ...]
     guided: bool
     """Whether the denoiser runs twice, with and without the prompt."""
     pass_index: int = 0
@@ -77,6 +84,18 @@ class DiffusionTask(Task):
             return self.refiner_text, self.refiner_negative
         return self.text, self.negative
 
+    @property
+    def steered_by(self) -> tuple[PlannedControl, ...]:
+        """The controls that count in the next step; a refiner goes on without, its shape is another."""
+        current = self.current
+        if current.refined:
+            return ()
+        done, steps = current.sampler.done, current.steps
+        # A second pass goes the last part of the way once more.
+        ahead = 1.0 - current.strength if self.pass_index else 0.0
+        begin, end = (ahead + (1.0 - ahead) * (step / steps) for step in (done, done + 1))
+        return tuple(control for control in self.controls if control.counts(begin, end))
+
 
 def prepare_task(
     assignment: Assignment,
@@ -85,12 +104,13 @@ def prepare_task(
     scheduler_config: Mapping[str, Any],
     *,
     guidance_embedded: bool,
-    missing_components: int,
+    missing: Callable[[Sequence[PlannedControl]], int],
     refiner_from: float = 1.0,
 ) -> DiffusionTask:
-    """Checks and plans a job. Raises `InvalidRequest` or `OperationUnsupported`.
+    """Checks and plans a job; `missing` counts what must be loaded for it, given its controls.
 
-    `refiner_from`: share of the noise schedule, 0.0 to 1.0, behind which a refiner takes over.
+    `refiner_from`: share of the noise schedule, 0.0 to 1.0, behind which a refiner takes over. Raises
+    `InvalidRequest`, `OperationUnsupported` or `PluginFailed`.
     """
     spec = resolve(assignment, traits, model)
     notes = choose_wildcards(spec)
@@ -109,14 +129,17 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
+    window = Bounds(image.x, image.y, image.sizes.target.width, image.sizes.target.height)
+    controls = plan_controls(assignment, spec, window, [one.size for one in passes], image.tiling)
     return DiffusionTask(
         job=assignment.job,
-        plan=_stages(passes, missing_components),
+        plan=_stages(passes, missing(controls)),
         resolved=spec,
         notes=notes,
         image=image,
         passes=passes,
         generator=generator,
+        controls=controls,
         guided=spec.guidance_scale > 1.0 and not guidance_embedded,
     )
 
@@ -174,6 +197,5 @@ def _stages(passes: list[Pass], missing_components: int) -> tuple[PlannedStage, 
     for index, one in enumerate(passes):
         if one.image is not None or index > 0:
             stages.append(PlannedStage(StageKind.ENCODING_IMAGE))
-        steps = len(one.sampler) + (len(one.refining) if one.refining is not None else 0)
-        stages += [PlannedStage(StageKind.DENOISING, steps), PlannedStage(StageKind.DECODING)]
+        stages += [PlannedStage(StageKind.DENOISING, one.steps), PlannedStage(StageKind.DECODING)]
     return (*stages, PlannedStage(StageKind.POST_PROCESSING))

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import torch
 
+from underpaint.engine.controls.nets import ControlNets
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import denoise
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task, second_pass
@@ -53,6 +54,7 @@ class UNetFamily(ABC):
         given = {name: Path(path) for name, path in source.components.items()}
         components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
         self._parts = Parts(components, self._text_encoders(components))
+        self._controls = ControlNets(shelf, self.name, device, components.dtype)
         extra = folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
         if self._vocabulary is not None:
@@ -81,6 +83,11 @@ class UNetFamily(ABC):
         """The share of the noise schedule behind which they do."""
         return 1.0
 
+    def _steering(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What controls add, see `underpaint.engine.diffusion.denoise.Steering`."""
+        controls = [job.steered_by for job in jobs]
+        return self._controls.residuals(controls, jobs[0].current.size, inputs, jobs[0].image.tiling)
+
     def prepare(self, assignment: Assignment) -> DiffusionTask:
         """Checks and plans a job; see `Family.prepare`."""
         task = prepare_task(
@@ -89,7 +96,7 @@ class UNetFamily(ABC):
             self.name,
             self._parts.scheduler_config,
             guidance_embedded=self._parts.guidance_width is not None,
-            missing_components=len(self._missing()),
+            missing=lambda controls: len(self._missing()) + len(self._controls.missing(controls)),
             refiner_from=self._refiner_from,
         )
         if self._vocabulary is not None:
@@ -103,12 +110,13 @@ class UNetFamily(ABC):
         job = cast(DiffusionTask, task)
         kind = job.plan[job.stage_index].kind
         if kind is StageKind.LOADING:
-            return (kind, self.name)
+            return (kind, self.name, *sorted({control.folder for control in job.controls}))
         if kind is StageKind.DENOISING:
             text, _ = job.reading
             tokens = text.hidden.shape[1] if text is not None else 0
             who = (self.name, job.current.refined)
-            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling)
+            nets = tuple(control.folder for control in job.steered_by)
+            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets)
         if kind is StageKind.DECODING:
             return (kind, self.name, job.current.size, job.image.tiling)
         return (kind, self.name, job.job)
@@ -132,7 +140,7 @@ class UNetFamily(ABC):
                 begin(jobs[0], self._parts)
             case StageKind.DENOISING:
                 refiner = self._refiner if jobs[0].current.refined else None
-                denoise(jobs, refiner or self._parts, self._conditions)
+                denoise(jobs, refiner or self._parts, self._conditions, self._steering)
             case StageKind.DECODING:
                 self._decode(jobs)
             case StageKind.POST_PROCESSING:
@@ -184,12 +192,16 @@ class UNetFamily(ABC):
         return [(parts, name) for parts in self._all_parts() for name in parts.missing()]
 
     def _load_next(self, jobs: list[DiffusionTask]) -> None:
-        missing = self._missing()
+        missing, nets = self._missing(), self._controls.missing(jobs[0].controls)
         if missing:
             parts, component = missing[0]
             parts.load(component)
-        if len(missing) <= 1:
+        elif nets:
+            self._controls.load(nets[0])
+        if len(missing) + len(nets) <= 1:
             self.load()
+            for control in jobs[0].controls:
+                self._controls.load(control.folder)
             for job in jobs:
                 job.stage_step = job.plan[job.stage_index].steps - 1
 

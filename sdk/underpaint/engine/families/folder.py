@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.controls.describe import base_of_unet
 from underpaint.engine.families.scheduler_names import SCHEDULERS, scheduler_name
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import ModelTraits
@@ -80,6 +81,7 @@ def unet_traits(
         default_scheduler=chosen,
         native_inpainting=inpaints,
         license=str(traits.get("license", "")),
+        control_base=base_of_unet(unet, latent, factor),
     )
 
 

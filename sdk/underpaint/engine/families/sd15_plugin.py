@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.families.folder import Defaults, find_components, unet_traits
 from underpaint.engine.families.scheduler_names import SCHEDULERS
-from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 
 _PIPELINES = {
     "StableDiffusionPipeline",
@@ -33,6 +34,11 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     return unet_traits(folder, components, _DEFAULTS, ("txt2img", "img2img", "inpaint"))
 
 
+def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
+    """The traits of a control net for this family, None for another's. Raises `ModelUnusable`."""
+    return None if config.get("addition_embed_type") == SIZES else describe_control_net(folder, config)
+
+
 @hookimpl
 def underpaint_families() -> Sequence[FamilyDescriptor]:
     """This family."""
@@ -43,5 +49,6 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             engine="underpaint.engine.families.sd15:StableDiffusion15",
             schedulers=SCHEDULERS,
             recognise=recognise,
+            recognise_control=recognise_control,
         )
     ]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.families.sdxl_refiner import refiner_components
-from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 
 _PIPELINES = {
     "StableDiffusionXLPipeline",
@@ -36,7 +37,7 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     tokenizers = ("tokenizer_2",) if refiner else ("tokenizer", "tokenizer_2")
     components = find_components(folder, model_index, networks, (*tokenizers, "scheduler"))
     unet = read_object(folder, components["unet"] / "config.json")
-    if unet.get("addition_embed_type") != "text_time":
+    if unet.get("addition_embed_type") != SIZES:
         raise unusable(folder, "its U-Net takes no sizes and pooled text. Use an SDXL checkpoint")
     operations = ("img2img", "inpaint") if refiner else ("txt2img", "img2img", "inpaint")
     traits = unet_traits(folder, components, _DEFAULTS, operations)
@@ -52,6 +53,11 @@ def is_refiner(model_index: Mapping[str, Any]) -> bool:
     return not (isinstance(named, (list, tuple)) and any(named))
 
 
+def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
+    """The traits of a control net for this family, None for another's. Raises `ModelUnusable`."""
+    return None if config.get("addition_embed_type") != SIZES else describe_control_net(folder, config)
+
+
 @hookimpl
 def underpaint_families() -> Sequence[FamilyDescriptor]:
     """This family."""
@@ -62,5 +68,6 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             engine="underpaint.engine.families.sdxl:StableDiffusionXL",
             schedulers=SCHEDULERS,
             recognise=recognise,
+            recognise_control=recognise_control,
         )
     ]

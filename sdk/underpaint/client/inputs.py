@@ -1,0 +1,40 @@
+"""The pixels that go with a request: uploaded for its submission, each image once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from underpaint.types import GenerateRequest, Image, PreprocessRequest
+from underpaint.v1 import image_pb2, job_service_pb2
+from underpaint.wire.jobs import request_to_spec
+
+
+class Inputs:
+    """Uploads a request's images. `names` are the blobs so far, also after a failure: give them back."""
+
+    def __init__(self, upload: Callable[[Image], Awaitable[image_pb2.ImageRef]]) -> None:
+        self._upload = upload
+        self._known: dict[int, image_pb2.ImageRef] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Blobs that this one uploaded."""
+        return [reference.blob for reference in self._known.values()]
+
+    async def spec(self, request: GenerateRequest | PreprocessRequest) -> job_service_pb2.JobSpec:
+        """The specification that refers to the uploaded pixels."""
+        image = await self._optional(request.image)
+        if isinstance(request, PreprocessRequest):
+            return request_to_spec(request, image)
+        mask = await self._optional(request.mask)
+        controls = [(await self._get(one.image), await self._optional(one.mask)) for one in request.controls]
+        return request_to_spec(request, image, mask, controls)
+
+    async def _optional(self, image: Image | None) -> image_pb2.ImageRef | None:
+        return None if image is None else await self._get(image)
+
+    async def _get(self, image: Image) -> image_pb2.ImageRef:
+        # A picture is often its own control image; the request keeps it alive, so its id is its own.
+        if id(image) not in self._known:
+            self._known[id(image)] = await self._upload(image)
+        return self._known[id(image)]

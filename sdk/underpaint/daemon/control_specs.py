@@ -1,0 +1,98 @@
+"""Controls in specifications: a control model for each role, defaults filled in, everything checked."""
+
+from __future__ import annotations
+
+from underpaint.daemon.blobs.store import BlobStore, Entry
+from underpaint.daemon.controls import ControlIndex, fits, roles_of
+from underpaint.daemon.plugins import Plugins
+from underpaint.daemon.processing import complete
+from underpaint.daemon.scan import FoundModel
+from underpaint.errors import Violation
+from underpaint.types import Bounds
+from underpaint.v1.image_pb2 import ImageRef
+from underpaint.v1.job_service_pb2 import Control, JobSpec
+from underpaint.wire.controls import complete_control
+from underpaint.wire.images import format_of
+from underpaint.wire.limits import raise_for
+from underpaint.worker_v1.worker_service_pb2 import ControlSource, PluginFunction
+
+
+async def resolve_controls(
+    spec: JobSpec, model: FoundModel, window: Bounds, index: ControlIndex, blobs: BlobStore, plugins: Plugins
+) -> list[Entry]:
+    """Completes the controls of a specification whose pictures lie in `window`; the blobs that they need.
+
+    Raises InvalidRequest (violations name "spec.controls[N].…"), ModelNotFound, ModelUnusable, BlobNotFound
+    or BlobStateError.
+    """
+    needed: list[Entry] = []
+    for number, control in enumerate(spec.controls):
+        where = f"spec.controls[{number}]"
+        complete_control(control)
+        await _choose(control, where, model, index)
+        if control.preprocessor:
+            complete(control, plugins.preprocessors, where)
+        needed.append(_input(control.image, f"{where}.image", window, blobs))
+        if control.HasField("mask"):
+            mask = _input(control.mask, f"{where}.mask", window, blobs)
+            channels = format_of(mask.layout).channels
+            if channels.count != 1:
+                raise_for([Violation(f"{where}.mask", f"must have one channel, got {channels.value}")])
+            needed.append(mask)
+    return needed
+
+
+async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) -> list[ControlSource]:
+    """What a worker needs for each control of a resolved specification.
+
+    Raises ModelNotFound, ModelUnusable or InvalidRequest if something has gone since the job was queued.
+    """
+    sources = []
+    for number, control in enumerate(spec.controls):
+        found = await index.find(control.model)
+        source = ControlSource(name=found.name, path=str(found.folder))
+        if control.preprocessor:
+            descriptor = complete(control, plugins.preprocessors, f"spec.controls[{number}]")
+            source.preprocessor.CopyFrom(PluginFunction(name=descriptor.name, engine=descriptor.engine))
+        sources.append(source)
+    return sources
+
+
+async def _choose(control: Control, where: str, model: FoundModel, index: ControlIndex) -> None:
+    roles = roles_of(model, await index.all())
+    if not control.model:
+        names = next((one.models for one in roles if one.role == control.role), ())
+        if not names:
+            taken = ", ".join(f"{one.role} ({one.models[0]})" for one in roles)
+            there = f"it takes {taken}" if taken else "it takes none yet"
+            base = model.traits.control_base if model.traits else ""
+            hint = f"put a control model for {base} into a model root" if base else "choose another model"
+            text = f"the model {model.name!r} takes no {control.role!r} image; {there}: or {hint}"
+            raise_for([Violation(f"{where}.role", text)])
+        control.model = names[0]
+        return
+    found = await index.find(control.model)
+    assert found.traits is not None, "the index hands out usable control models only"
+    if not fits(found, model):
+        others = sorted({name for one in roles for name in one.models})
+        base = model.traits.control_base if model.traits else ""
+        text = (
+            f"{found.name!r} does not fit the model {model.name!r}: it is made for {found.traits.base}, not "
+            f"for {base or 'models of this kind'}; these fit: {', '.join(others) or 'none'}"
+        )
+        raise_for([Violation(f"{where}.model", text)])
+    if found.traits.roles and control.role not in found.traits.roles:
+        text = f"{found.name!r} knows {', '.join(found.traits.roles)}, not {control.role!r}"
+        raise_for([Violation(f"{where}.role", text)])
+
+
+def _input(reference: ImageRef, where: str, window: Bounds, blobs: BlobStore) -> Entry:
+    entry = blobs.sealed(reference.blob)
+    place = Bounds(reference.x_px, reference.y_px, entry.layout.width_px, entry.layout.height_px)
+    if place.intersect(window).is_empty:
+        text = (
+            f"lies beside the picture: it covers {place.width}x{place.height} px at ({place.x}, {place.y}), "
+            f"the picture {window.width}x{window.height} px at ({window.x}, {window.y})"
+        )
+        raise_for([Violation(where, text)])
+    return entry

@@ -1,0 +1,139 @@
+"""The index of control models on disk: which there are, which models they fit, which roles that gives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from underpaint.daemon.models import ModelIndex
+from underpaint.daemon.scan import CONFIG, DETAILS, INDEX, FoundControl, FoundModel, look_control
+from underpaint.errors import ModelNotFound, ModelUnusable
+from underpaint.hookspecs import FamilyDescriptor
+from underpaint.types import ControlModelInfo, ControlRole
+
+
+class ControlIndex:
+    """Control models below the roots of the model index, and folders named by absolute path.
+
+    Names are folder names; where two roots have one, the earlier root wins. Reads small files in a thread;
+    an unchanged folder is not read again.
+    """
+
+    def __init__(self, models: ModelIndex) -> None:
+        self._models = models
+        self._cache: dict[Path, tuple[tuple[object, ...], FoundControl | None]] = {}
+        self._lock = threading.Lock()
+
+    async def all(self) -> list[FoundControl]:
+        """Every control model by name, broken ones with their problem."""
+        roots, families = await self._models.roots(), (await self._models.plugins()).families
+        return await asyncio.to_thread(self._scan, roots, families)
+
+    async def find(self, name: str) -> FoundControl:
+        """A usable control model by name or absolute path; raises ModelNotFound or ModelUnusable."""
+        known = await self.all()
+        found = next((one for one in known if one.name == name), None)
+        if found is None and Path(name).is_absolute():
+            # Only an absolute path leaves the roots, and only because the user wrote it out.
+            folder = Path(os.path.normpath(name))
+            families = (await self._models.plugins()).families
+            found = await asyncio.to_thread(look_control, name, folder, folder.parent, families)
+        if found is None:
+            names = ", ".join(one.name for one in known) or "none yet"
+            raise ModelNotFound(
+                f"There is no control model {name[:200]!r}. There are: {names}. One is a folder with "
+                f"{CONFIG} and safetensors in a model root, or named by its absolute path.",
+                metadata={"model": name[:200]},
+            )
+        if found.traits is None:
+            raise _unusable(found)
+        return found
+
+    def _scan(self, roots: Sequence[Path], families: Sequence[FamilyDescriptor]) -> list[FoundControl]:
+        found: dict[str, FoundControl] = {}
+        for root in roots:
+            for folder in _folders(root):
+                control = None if folder.name in found else self._look(folder, root, families)
+                if control is not None:
+                    found[folder.name] = control
+        return sorted(found.values(), key=lambda one: one.name)
+
+    def _look(self, folder: Path, root: Path, families: Sequence[FamilyDescriptor]) -> FoundControl | None:
+        mark = tuple(_mtime(path) for path in (folder, folder / CONFIG, folder / DETAILS))
+        with self._lock:
+            cached = self._cache.get(folder)
+        if cached is not None and cached[0] == mark:
+            return cached[1]
+        control = look_control(folder.name, folder, root, families)
+        with self._lock:
+            self._cache[folder] = (mark, control)
+        return control
+
+
+def fits(control: FoundControl, model: FoundModel) -> bool:
+    """Whether a control model steers a model; False where either cannot be used."""
+    if control.traits is None or model.traits is None:
+        return False
+    return control.traits.base == model.traits.control_base != ""
+
+
+def roles_of(model: FoundModel, controls: Iterable[FoundControl]) -> tuple[ControlRole, ...]:
+    """The roles that a model takes, by name, each with its control models.
+
+    The default is the one whose main role it is, the first by name among several.
+    """
+    ranked: dict[str, list[tuple[int, str]]] = {}
+    for control in controls:
+        if control.traits is not None and fits(control, model):
+            for rank, role in enumerate(control.traits.roles):
+                ranked.setdefault(role, []).append((rank, control.name))
+    return tuple(
+        ControlRole(role, tuple(name for _, name in sorted(names))) for role, names in sorted(ranked.items())
+    )
+
+
+def to_control_info(found: FoundControl, models: Iterable[FoundModel]) -> ControlModelInfo:
+    """As it is listed."""
+    if found.traits is None or found.family is None:
+        return ControlModelInfo(name=found.name, path=str(found.folder), problem=found.problem)
+    return ControlModelInfo(
+        name=found.name,
+        title=found.traits.title,
+        family=found.family.name,
+        path=str(found.folder),
+        roles=tuple(found.traits.roles),
+        models=tuple(model.name for model in models if fits(found, model)),
+        size_bytes=found.size_bytes,
+        license=found.traits.license,
+    )
+
+
+def _unusable(found: FoundControl) -> ModelUnusable:
+    # A family may have put it into a whole sentence already.
+    whole = found.problem.startswith("The control model ")
+    return ModelUnusable(
+        found.problem if whole else f"The control model {found.name!r} cannot be used: {found.problem}.",
+        metadata={"model": found.name, "path": str(found.folder)},
+    )
+
+
+def _folders(root: Path) -> list[Path]:
+    # ModelIndex has warned about a root that cannot be read.
+    try:
+        return sorted(
+            folder
+            for folder in root.iterdir()
+            if (folder / CONFIG).is_file() and not (folder / INDEX).is_file()
+        )
+    except OSError:
+        return []
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""Control images: what a picture keeps to. Families call this; nothing here knows one of them."""

@@ -1,0 +1,113 @@
+"""Control nets as diffusers writes them (`ControlNetModel`), described without torch.
+
+Beside `config.json` may lie `underpaint.json` with title, license and roles (kebab-case, the main one first).
+Without it the role is read from the folder's name, where that says it as the known nets' names do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from underpaint.errors import ModelUnusable
+from underpaint.hookspecs import ControlTraits
+
+TRAITS_FILE = "underpaint.json"
+CLASS = "ControlNetModel"
+SIZES = "text_time"
+"""`addition_embed_type` of nets that take sizes and pooled text, as SDXL does."""
+
+ROLE_WORDS: Mapping[str, str] = {
+    "canny": "canny",
+    "lineart": "line-art",
+    "softedge": "soft-edge",
+    "hed": "soft-edge",
+    "scribble": "scribble",
+    "depth": "depth",
+    "normal": "normal",
+    "normalbae": "normal",
+    "openpose": "pose",
+    "pose": "pose",
+    "seg": "segmentation",
+    "mlsd": "straight-lines",
+    "tile": "tile",
+}
+"""Roles by words of folder names, of the ControlNet 1.0 and 1.1 nets for example."""
+
+
+def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
+    """A control net's traits, None for another kind of network. Reads JSON files only.
+
+    Raises `ModelUnusable` where weights are missing or exist only as pickles.
+    """
+    if config.get("_class_name") != CLASS:
+        return None
+    if not any(folder.glob("*.safetensors")):
+        raise ModelUnusable(
+            f"The control model {folder.name!r} has no safetensors weights. Download it again, or convert it "
+            "(diffusers: save_pretrained(..., safe_serialization=True)).",
+            metadata={"model": folder.name, "path": str(folder)},
+        )
+    facts = _facts(folder)
+    return ControlTraits(
+        base=_base(
+            channels=int(config.get("in_channels", 4)),
+            factor=int(2 ** (len(config.get("conditioning_embedding_out_channels") or (0,) * 4) - 1)),
+            config=config,
+        ),
+        roles=_roles(folder, facts),
+        title=str(facts.get("title", folder.name)),
+        license=str(facts.get("license", "")),
+    )
+
+
+def base_of_unet(unet: Mapping[str, Any], latent_channels: int, factor: int) -> str:
+    """What a control net for this U-Net must be like; `factor` is how many pixels a latent cell spans.
+
+    The mask and the masked picture of a U-Net for inpainting are not shown to a control net.
+    """
+    return _base(channels=latent_channels, factor=factor, config=unet)
+
+
+def _base(channels: int, factor: int, config: Mapping[str, Any]) -> str:
+    blocks = "-".join(str(width) for width in config.get("block_out_channels") or (320, 640, 1280, 1280))
+    added = config.get("addition_embed_type")
+    parts = (
+        f"{channels} channels of {factor} px",
+        f"blocks {blocks} by {config.get('layers_per_block', 2)}",
+        f"text {config.get('cross_attention_dim', 1280)}" + (f" added as {added}" if added else ""),
+    )
+    return ", ".join(parts)
+
+
+def _facts(folder: Path) -> Mapping[str, Any]:
+    path = folder / TRAITS_FILE
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise _unusable(folder, f"{TRAITS_FILE} is not valid JSON ({error})") from error
+    if not isinstance(facts, dict):
+        raise _unusable(folder, f"{TRAITS_FILE} holds no object")
+    return facts
+
+
+def _roles(folder: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    given = facts.get("roles")
+    if given is not None:
+        if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
+            raise _unusable(folder, f"roles in {TRAITS_FILE} must be a list of names")
+        return tuple(dict.fromkeys(given))
+    words = re.findall(r"[a-z]+", re.sub(r"\d+", " ", folder.name.lower()))
+    return tuple(dict.fromkeys(ROLE_WORDS[word] for word in words if word in ROLE_WORDS))
+
+
+def _unusable(folder: Path, why: str) -> ModelUnusable:
+    return ModelUnusable(
+        f"The control model {folder.name!r} cannot be used: {why}.",
+        metadata={"model": folder.name, "path": str(folder)},
+    )

@@ -1,0 +1,121 @@
+"""Control nets at work: their residuals for one step of a denoiser. For the device's one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.diffusion.components import weight_variant
+from underpaint.engine.residency import Shelf, Slot
+from underpaint.engine.tiling import Wrap
+from underpaint.geometry import Size
+from underpaint.types import Tiling
+
+Residuals = tuple[tuple[torch.Tensor, ...], torch.Tensor]
+"""For each block on the way down, and for the middle one."""
+
+
+class ControlNets:
+    """The control nets that one model's jobs use, on the shelf beside its own components."""
+
+    def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
+        self._shelf = shelf
+        self._user = user
+        self._device = device
+        self._dtype = dtype
+
+    def missing(self, controls: Sequence[PlannedControl]) -> list[Path]:
+        """Folders of nets that are not in memory, each once."""
+        folders = dict.fromkeys(control.folder for control in controls)
+        return [folder for folder in folders if not self._shelf.has(self._slot(folder))]
+
+    def load(self, folder: Path) -> tuple[Any, Wrap]:
+        """A net and the switch for its edges, from disk if need be. Raises `ModelUnusable`."""
+        held: tuple[Any, Wrap] = self._shelf.get(
+            self._slot(folder), self._user, lambda: self._from_disk(folder)
+        )
+        return held
+
+    def residuals(
+        self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
+    ) -> dict[str, Any]:
+        """What the denoiser's call takes besides `inputs`, its other arguments; nothing without controls.
+
+        `jobs` are the controls of each job in this step, all with the same nets in the same order; `inputs`
+        holds a row for each job, or, with guidance, one without the prompts and then one with them. A net
+        sees the latents, not the mask beside them. Several nets add up.
+        """
+        together: Residuals | None = None
+        for controls in zip(*jobs, strict=True):
+            one = self._residuals(controls, size, inputs, tiling)
+            if together is None:
+                together = one
+            else:
+                down = tuple(a + b for a, b in zip(together[0], one[0], strict=True))
+                together = (down, together[1] + one[1])
+        if together is None:
+            return {}
+        return {"down_block_additional_residuals": together[0], "mid_block_additional_residual": together[1]}
+
+    def _residuals(
+        self, controls: Sequence[PlannedControl], size: Size, inputs: Mapping[str, Any], tiling: Tiling
+    ) -> Residuals:
+        net, wrap = self.load(controls[0].folder)
+        sample = inputs["sample"]
+        rows = sample.shape[0] // len(controls)
+        shown = self._tensor([one.pictures[size].transpose(2, 0, 1) for one in controls]).to(self._dtype)
+        with wrap.around(tiling):
+            down, middle = net(
+                sample[:, : net.config.in_channels],
+                inputs["timestep"],
+                encoder_hidden_states=inputs["encoder_hidden_states"],
+                controlnet_cond=torch.cat([shown] * rows),
+                added_cond_kwargs=inputs.get("added_cond_kwargs"),
+                return_dict=False,
+            )
+        weight = self._weight(controls, size)
+        weighted = [_weighted(residual, weight, rows) for residual in (*down, middle)]
+        return tuple(weighted[:-1]), weighted[-1]
+
+    def _weight(self, controls: Sequence[PlannedControl], size: Size) -> torch.Tensor:
+        """How much each job's control counts: `(jobs, 1, 1, 1)`, or `(jobs, 1, height, width)` with masks."""
+        strengths = torch.tensor([one.strength for one in controls], device=self._device)
+        weight = strengths[:, None, None, None]
+        if all(one.masks is None for one in controls):
+            return weight
+        everywhere = np.ones((size.height, size.width), np.float32)
+        masks = [(everywhere if one.masks is None else one.masks[size])[None] for one in controls]
+        return weight * self._tensor(masks)
+
+    def _tensor(self, arrays: Sequence[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self._device)
+
+    def _slot(self, folder: Path) -> Slot:
+        return Slot(str(folder), str(self._dtype))
+
+    def _from_disk(self, folder: Path) -> tuple[Any, Wrap]:
+        from diffusers.models.controlnets.controlnet import ControlNetModel
+
+        kind: Any = ControlNetModel
+        net = kind.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            variant=weight_variant(folder),
+            torch_dtype=self._dtype,
+        )
+        net = net.to(self._device).eval().requires_grad_(False)
+        return net, Wrap(net)
+
+
+def _weighted(residual: torch.Tensor, weight: torch.Tensor, rows: int) -> torch.Tensor:
+    """A block's residual times the weight, at the block's own size."""
+    if weight.shape[2:] != (1, 1):
+        weight = functional.interpolate(weight, residual.shape[2:], mode="area")
+    return (residual.float() * torch.cat([weight] * rows)).to(residual.dtype)
