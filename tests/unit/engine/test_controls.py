@@ -79,6 +79,7 @@ def test_a_mask_keeps_the_effect_to_its_cells(
     ours: Ours, net: Path, left: int, width: int, top: int, strength: float
 ) -> None:
     task = unsteered(ours)
+    assert task.text is not None
     mask = np.zeros((64, 64), np.float32)
     mask[8 * top :, 8 * left : 8 * (left + width)] = 1.0
     size = Size(64, 64)
@@ -86,7 +87,7 @@ def test_a_mask_keeps_the_effect_to_its_cells(
     inputs = {
         "sample": torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(0)),
         "timestep": torch.tensor([500.0, 20.0]),
-        "encoder_hidden_states": torch.cat([task.text, task.text]),
+        "encoder_hidden_states": torch.cat([task.text.hidden] * 2),
     }
 
     @torch.inference_mode()
@@ -257,12 +258,13 @@ def test_a_second_pass_counts_as_the_last_part_of_the_way(ours: Ours, net: Path)
 @pytest.mark.parametrize("tiling", [Tiling.X, Tiling.Y])
 def test_a_seamless_picture_is_steered_across_its_edge(ours: Ours, net: Path, tiling: Tiling) -> None:
     task = run(ours, assignment(Case("txt2img"), [Steer(net)]))
+    assert task.text is not None
     control, size = task.controls[0], Size(64, 64)
     axis, dim = (1, 3) if tiling is Tiling.X else (0, 2)
     rolled = {size: np.roll(control.pictures[size], 16, axis)}
     moved = PlannedControl(control.folder, rolled, None, 1.0, 0.0, 1.0)
     sample = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
-    text = {"timestep": torch.tensor([500.0]), "encoder_hidden_states": task.text}
+    text = {"timestep": torch.tensor([500.0]), "encoder_hidden_states": task.text.hidden}
 
     @torch.inference_mode()
     def middle(one: PlannedControl, shift: int, how: Tiling) -> torch.Tensor:
@@ -346,6 +348,6 @@ def test_a_net_is_loaded_in_the_first_stage_and_given_back_with_its_model(models
     while task.plan[task.stage_index].kind is StageKind.LOADING:
         engine.family.step([task])
     assert engine.family._controls.missing(task.controls) == []
-    engine.family._parts._shelf.release("plain")
+    engine.family._controls._shelf.release("plain")
     assert engine.family._controls.missing(task.controls) == [net]
     assert not engine.family.loaded
