@@ -13,6 +13,7 @@ import numpy as np
 
 from underpaint.errors import HostError, NoDocument, PlaceGone
 from underpaint.host import Canvas, Layer, Notice, Result, ResultKind, Task
+from underpaint.testing.conformance.codec import Color
 from underpaint.testing.reference.document import Document
 from underpaint.testing.reference.host import ReferenceHost
 from underpaint.testing.reference.layers import PaintLayer, walk
@@ -635,6 +636,49 @@ class ClosedDocumentIsAnError(ReferenceHost):
         if result.document_id in self._closed:
             raise HostError("This document was closed.")
         super().write_result(result)
+
+
+# A daemon that comes late
+
+
+@mistake("late-daemon-switched", words="went into the document that was opened later")
+class WritesWhereTheCanvasWas(ReferenceHost):
+    """What canvas() said last is "the" document; a panel asks for it all the time."""
+
+    def canvas(self) -> Canvas:
+        found = super().canvas()
+        self._last = found.document_id
+        return found
+
+    def write_result(self, result: Result) -> None:
+        if result.kind is ResultKind.LAYER and result.document_id in self.documents:
+            result = replace(result, document_id=getattr(self, "_last", result.document_id))
+        super().write_result(result)
+
+
+@mistake("late-daemon-painted", words="the picture is not the one at the call")
+class LendsTheProgramsMemory(MutantRig):
+    """The adapter hands out views of the memory in which the program goes on painting."""
+
+    class made(ReferenceHost):  # noqa: N801 - as MutantRig names it
+        def __init__(self) -> None:
+            super().__init__()
+            self.lent: list[tuple[str, Bounds, bytearray]] = []
+
+        def read_merged(self, document_id: str, bounds: Bounds) -> Image:
+            image = super().read_merged(document_id, bounds)
+            self.lent.append((document_id, bounds, bytearray(image.data)))
+            return replace(image, data=self.lent[-1][2])
+
+        def painted(self) -> None:
+            for document_id, bounds, memory in self.lent:
+                memory[:] = bytes(super().read_merged(document_id, bounds).data)
+
+    host: made
+
+    def paint(self, document_id: str, bounds: Bounds, color: Color) -> None:
+        super().paint(document_id, bounds, color)
+        self.host.painted()
 
 
 # Leaks

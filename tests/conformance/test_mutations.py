@@ -17,7 +17,7 @@ WITHOUT_JOBS = [
     check.name
     for check in CHECKS.values()
     if check.run.__module__.rpartition(".")[2]
-    not in ("jobs", "together", "cancelling", "interruptions", "leaks")
+    not in ("jobs", "together", "cancelling", "late", "interruptions", "leaks")
 ]
 USUAL_JOBS = ["fill-placed", "two-documents", "cancel-running"]
 IMPATIENT: dict[str, tuple[ModuleType, str, float]] = {

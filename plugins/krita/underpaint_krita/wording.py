@@ -29,7 +29,7 @@ def describe(task: Task) -> str:
     if task.cancel_requested:
         return "Cancelling…"
     if task.update is None:
-        return "Reading the picture…" if task.state is TaskState.PREPARING else "Sending the picture…"
+        return "Sending the picture…" if task.state is TaskState.PREPARING else "Starting…"
     return stage_text(task.update)
 
 

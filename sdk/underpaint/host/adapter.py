@@ -2,6 +2,9 @@
 
 Every method is called on the host's main thread, unless it says otherwise. Methods raise
 `underpaint.errors.HostError` (or a subclass) with a message for the user when the host refuses.
+
+`canvas`, `host_context` and everything that reads are called inside the verb's own call, so that they mean
+what the user sees at the click; nothing is read later. Whatever an image holds stays as it is.
 """
 
 from __future__ import annotations

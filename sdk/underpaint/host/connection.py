@@ -77,10 +77,12 @@ class Connection:
         # A path that the user typed is the daemon's to judge; sizes are then the common ones.
         return found or ModelInfo(name=name)
 
+    def known_model(self, name: str, operation: str) -> ModelInfo | None:
+        """What `model` would say, if the daemon has told of its models before; asks nobody, any thread."""
+        return _find(self._models, name, operation) if self._models is not None else None
+
     def _look_up(self, name: str, operation: str, *, fresh: bool = False) -> ModelInfo | None:
-        models = self.list_models(fresh=fresh)
-        default = models.default_inpaint_model if operation == "inpaint" else models.default_model
-        return models.get(name or default)
+        return _find(self.list_models(fresh=fresh), name, operation)
 
     def close(self) -> None:
         """Lets go; returns at once. Idempotent."""
@@ -89,3 +91,8 @@ class Connection:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _find(models: ModelList, name: str, operation: str) -> ModelInfo | None:
+    default = models.default_inpaint_model if operation == "inpaint" else models.default_model
+    return models.get(name or default)

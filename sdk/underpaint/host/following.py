@@ -14,9 +14,9 @@ from underpaint.host.adapter import HostAdapter, Notice, Result, ResultKind
 from underpaint.host.connection import Connection
 from underpaint.host.mainthread import HoldMeter, Latest, MainCall
 from underpaint.host.protocol import ClientProtocol, JobHandle
-from underpaint.host.snapshot import Snapshot
+from underpaint.host.snapshot import Asked, Snapshot
 from underpaint.host.task import Task, TaskState
-from underpaint.types import Bounds, Image, JobOrigin, JobUpdate, ModelInfo, Preview
+from underpaint.types import Bounds, Image, JobOrigin, JobUpdate, Preview
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -39,12 +39,9 @@ class Follower:
         self._meter = meter
         self._progress = Latest(adapter.run_on_main)
 
-    def make(
-        self, model: str, operation: str, read: Callable[[ModelInfo], Snapshot], task: Task
-    ) -> TaskState:
-        """Reads the document, submits the job and places its result."""
-        info = self._connection.model(model, operation)
-        shot = self.on_main(partial(read, info), f"reading the document for {task.title!r}")
+    def make(self, model: str, operation: str, asked: Asked, task: Task) -> TaskState:
+        """Submits the job for what was read when it was asked for, and places its result."""
+        shot = asked(self._connection.model(model, operation))
         if task.cancel_requested:
             raise JobCancelled("Cancelled before it was sent.")
         return self._place(task, self._submit(task, shot), shot.origin, shot.kind, shot.place)

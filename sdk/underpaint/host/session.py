@@ -1,7 +1,8 @@
 """The verbs, written once for all hosts.
 
-A verb is called on the host's main thread and returns a `Task` at once. A background thread talks to the
-daemon; pixels are read, and results written, on the main thread through `HostAdapter.run_on_main`.
+A verb is called on the host's main thread, reads there what it is asked for (which document, what is
+selected, the pixels), and returns a `Task`. A background thread then talks to the daemon, which may have to
+be started first; results are written on the main thread through `HostAdapter.run_on_main`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from underpaint.host.identity import client_id
 from underpaint.host.mainthread import HoldMeter
 from underpaint.host.protocol import ClientProtocol
 from underpaint.host.settings import Settings, title_of
-from underpaint.host.snapshot import Snapshot
+from underpaint.host.snapshot import Asked
 from underpaint.host.task import Task, TaskState
-from underpaint.types import JobState, ModelInfo, ModelList, PixelFormat
+from underpaint.types import JobState, ModelList, PixelFormat
 
 OnDone = Callable[[Task], None]
 
@@ -52,8 +53,9 @@ class Session:
         """Paints the selection anew so that it fits the picture around it."""
         settings = settings or Settings()
 
-        def read(model: ModelInfo) -> Snapshot:
-            return snapshot.fill(self.adapter, prompt, settings, model, self.client_id)
+        def read() -> Asked:
+            known = self._connection.known_model(settings.model, "inpaint")
+            return snapshot.fill(self.adapter, prompt, settings, known, self.client_id)
 
         return self._start(title_of(prompt, "Fill"), settings, "inpaint", read, on_done)
 
@@ -69,18 +71,19 @@ class Session:
         """A picture for the canvas: from words, from the layer `source_layer`, or from what is visible."""
         settings = settings or Settings()
 
-        def read(model: ModelInfo) -> Snapshot:
+        operation = "img2img" if source_layer is not None or from_picture else "txt2img"
+
+        def read() -> Asked:
             return snapshot.generate(
                 self.adapter,
                 prompt,
                 settings,
-                model,
+                self._connection.known_model(settings.model, operation),
                 self.client_id,
                 source_layer=source_layer,
                 from_picture=from_picture,
             )
 
-        operation = "img2img" if source_layer is not None or from_picture else "txt2img"
         return self._start(title_of(prompt, "Generate"), settings, operation, read, on_done)
 
     def texture(
@@ -96,12 +99,12 @@ class Session:
         """A picture of its own; `settings.tiling` makes it seamless. Needs no open document."""
         settings = settings or Settings()
 
-        def read(model: ModelInfo) -> Snapshot:
+        def read() -> Asked:
             return snapshot.texture(
                 self.adapter,
                 prompt,
                 settings,
-                model,
+                self._connection.known_model(settings.model, "txt2img"),
                 self.client_id,
                 width=width,
                 height=height,
@@ -164,19 +167,25 @@ class Session:
         """Lets go: jobs go on in the daemon and are found again by `resume`. Call it on the main thread."""
         self._connection.close()
 
-    # Background threads from here on.
-
     def _start(
         self,
         title: str,
         settings: Settings,
         operation: str,
-        read: Callable[[ModelInfo], Snapshot],
+        read: Callable[[], Asked],
         on_done: OnDone | None,
     ) -> Task:
         task = Task(title, on_done)
-        self._run_thread(task, partial(self._follower.make, settings.model, operation, read))
+        try:
+            with self.meter.hold(f"reading the document for {title!r}"):
+                asked = read()
+        except Exception as error:  # noqa: BLE001 - the task says it, on the main thread, like any later error
+            self._run_thread(task, partial(_refuse, error))
+        else:
+            self._run_thread(task, partial(self._follower.make, settings.model, operation, asked))
         return task
+
+    # Background threads from here on.
 
     def _run_thread(self, task: Task, work: Callable[[Task], TaskState]) -> None:
         self._tasks = [*self.tasks, task]
@@ -202,3 +211,7 @@ class Session:
             state, error = TaskState.FAILED, InternalError(f"A fault inside underpaint: {bug!r}")
             self._follower.tell(Notice(error.message, problem=True))
         self.adapter.run_on_main(partial(task.finish, state, error))
+
+
+def _refuse(error: Exception, task: Task) -> TaskState:
+    raise error

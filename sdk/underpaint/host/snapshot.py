@@ -1,15 +1,26 @@
-"""What a verb needs from the document, read in one go on the host's main thread."""
+"""What a verb is asked for: read in one go on the host's main thread, when the verb is called.
+
+Whoever switches documents, crops or paints a moment later, while the daemon is still being started, has
+asked for what was there at the call. The one thing that is known later is the model: each function here
+returns an `Asked`, which makes the request once the model is known and touches the host no more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from underpaint.errors import NothingSelected
 from underpaint.geometry import fill_window
 from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
+from underpaint.host.cropping import cropped, cropped_controls
 from underpaint.host.settings import Settings, title_of
 from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, PixelFormat, ResultForm
+
+ANY_MODEL = ModelInfo(name="", native_size=1024, size_multiple=64)
+"""Whose context is read while the daemon has not told of its models: it holds those of smaller models.
+A model that wants more gets as much as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,57 +33,81 @@ class Snapshot:
     origin: JobOrigin
 
 
-def fill(adapter: HostAdapter, prompt: str, settings: Settings, model: ModelInfo, client_id: str) -> Snapshot:
-    """The selection and the part of the canvas around it that the model looks at, and nothing more."""
+Asked = Callable[[ModelInfo], Snapshot]
+"""Makes the request for the model that is used; called in a task's thread."""
+
+
+def fill(
+    adapter: HostAdapter, prompt: str, settings: Settings, model: ModelInfo | None, client_id: str
+) -> Asked:
+    """The selection and the part of the canvas around it that the model looks at, and nothing more.
+
+    `model` is None where nobody knows it yet: as much is read as models commonly look at, at most about
+    1024 px a side, and what is too much is cut off when it is known.
+    """
     canvas = adapter.canvas()
-    selection = adapter.selection_bounds(canvas.document_id)
-    selection = selection.intersect(canvas.bounds) if selection else None
+    selected = adapter.selection_bounds(canvas.document_id)
+    selection = selected.intersect(canvas.bounds) if selected else None
     if selection is None or selection.is_empty:
         raise NothingSelected("Nothing is selected: select the part of the picture to fill, then try again.")
-    strength = 1.0 if settings.strength is None else settings.strength
-    context = fill_window(
-        selection,
-        canvas.bounds,
-        native_size=model.native_size,
-        size_multiple=model.size_multiple,
-        strength=strength,
-    )
+    hole, strength = selection, 1.0 if settings.strength is None else settings.strength
+
+    def window(model: ModelInfo) -> Bounds:
+        return fill_window(
+            hole,
+            canvas.bounds,
+            native_size=model.native_size,
+            size_multiple=model.size_multiple,
+            strength=strength,
+        )
+
+    read = window(model or ANY_MODEL)
+    image = adapter.read_merged(canvas.document_id, read)
+    mask = adapter.read_selection(canvas.document_id, read)
+    origin = _origin(adapter, canvas, prompt, "Fill", client_id)
     request = replace(
         settings.request(prompt),
-        image=adapter.read_merged(canvas.document_id, context),
-        mask=adapter.read_selection(canvas.document_id, context),
-        controls=read_controls(settings.controls, adapter, canvas.document_id, context),
+        controls=read_controls(settings.controls, adapter, canvas.document_id, read),
         strength=strength,
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
     )
-    return Snapshot(request, ResultKind.LAYER, context, _origin(adapter, canvas, prompt, "Fill", client_id))
+
+    def asked(model: ModelInfo) -> Snapshot:
+        context = window(model).intersect(read)
+        controls = cropped_controls(request.controls, context)
+        pixels = replace(request, image=cropped(image, context), mask=cropped(mask, context))
+        return Snapshot(replace(pixels, controls=controls), ResultKind.LAYER, context, origin)
+
+    return asked
 
 
 def generate(
     adapter: HostAdapter,
     prompt: str,
     settings: Settings,
-    model: ModelInfo,
+    model: ModelInfo | None,
     client_id: str,
     *,
     source_layer: str | None = None,
     from_picture: bool = False,
-) -> Snapshot:
+) -> Asked:
     """A picture for the whole canvas: from words, from one layer, or from the visible picture."""
     canvas = adapter.canvas()
     origin = _origin(adapter, canvas, prompt, "Generate", client_id)
     request = replace(settings.request(prompt), output=canvas.result_format)
     if source_layer is None and not from_picture:
-        size = generation_bounds(canvas.bounds, model)
         # Where the picture hangs over the canvas there is nothing to read, and controls say nothing.
-        controls = read_controls(
-            settings.controls, adapter, canvas.document_id, size.intersect(canvas.bounds)
-        )
-        request = replace(
-            request, width=size.width, height=size.height, x=size.x, y=size.y, controls=controls
-        )
-        return Snapshot(request, ResultKind.LAYER, size, origin)
+        read = generation_bounds(canvas.bounds, model or ANY_MODEL).intersect(canvas.bounds)
+        attached = read_controls(settings.controls, adapter, canvas.document_id, read)
+
+        def from_words(model: ModelInfo) -> Snapshot:
+            size = generation_bounds(canvas.bounds, model)
+            controls = cropped_controls(attached, size.intersect(read))
+            sized = replace(request, width=size.width, height=size.height, x=size.x, y=size.y)
+            return Snapshot(replace(sized, controls=controls), ResultKind.LAYER, size, origin)
+
+        return from_words
     image = (
         adapter.read_merged(canvas.document_id, canvas.bounds)
         if source_layer is None
@@ -80,26 +115,36 @@ def generate(
     )
     controls = read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds)
     request = replace(request, image=image, strength=settings.strength, controls=controls)
-    return Snapshot(request, ResultKind.LAYER, canvas.bounds, origin)
+    return lambda model: Snapshot(request, ResultKind.LAYER, canvas.bounds, origin)
 
 
 def texture(
     adapter: HostAdapter,
     prompt: str,
     settings: Settings,
-    model: ModelInfo,
+    model: ModelInfo | None,
     client_id: str,
     *,
     width: int | None,
     height: int | None,
     result_format: PixelFormat,
-) -> Snapshot:
+) -> Asked:
     """A picture of its own, that belongs to no document."""
     request = replace(settings.request(prompt), width=width, height=height, output=result_format)
-    place = Bounds(0, 0, width or model.native_size, height or model.native_size)
-    request = replace(request, controls=read_controls(settings.controls, adapter, "", place))
+
+    def size(model: ModelInfo) -> Bounds:
+        return Bounds(0, 0, width or model.native_size, height or model.native_size)
+
+    read = size(model or ANY_MODEL)
+    attached = read_controls(settings.controls, adapter, "", read)
     origin = JobOrigin(client_id, "", adapter.host_context(""), title_of(prompt, "Texture"))
-    return Snapshot(request, ResultKind.TEXTURE, place, origin)
+
+    def asked(model: ModelInfo) -> Snapshot:
+        place = size(model)
+        controls = cropped_controls(attached, place.intersect(read))
+        return Snapshot(replace(request, controls=controls), ResultKind.TEXTURE, place, origin)
+
+    return asked
 
 
 def generation_bounds(canvas: Bounds, model: ModelInfo) -> Bounds:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.support.recording import RecordingHost
-from underpaint.client import Client, connect, link
+from tests.unit.host.conftest import HOLE
+from underpaint.client import Client, connect
 from underpaint.errors import (
     DaemonUnreachable,
     InternalError,
@@ -29,8 +28,6 @@ from underpaint.errors import (
     UnderpaintError,
 )
 from underpaint.host import ResultKind, Session, Settings, Task, TaskState
-from underpaint.host import connection as connection_module
-from underpaint.host import task as task_module
 from underpaint.testing.fake_daemon import FAKE_MODEL, FakeDaemon, Script
 from underpaint.testing.fake_pictures import color_of
 from underpaint.testing.reference import Document, PaintLayer, Selection
@@ -40,42 +37,7 @@ from underpaint.types import Bounds, DataType, JobState, ModelList, Tiling
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.jobs import state_from
 
-HOLE = Bounds(210, 135, 13, 9)
 HANGING = Script(steps=3, hang_at_step=2)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The run-time folder: short, as sockets want it."""
-    runtime = Path(tempfile.mkdtemp(prefix="up-"))
-    monkeypatch.setenv("UNDERPAINT_RUNTIME_DIR", str(runtime))
-    for kind in ("STATE", "CONFIG"):
-        monkeypatch.setenv(f"UNDERPAINT_{kind}_DIR", str(tmp_path / kind.lower()))
-    # How long they wait for a daemon that is just starting again: a test has no time for it.
-    monkeypatch.setattr(link, "_COMEBACK", 0.2)
-    monkeypatch.setattr(connection_module, "RECONNECT_PAUSE_S", 0.05)
-    monkeypatch.setattr(task_module, "CANCEL_PAUSE_S", 0.05)
-    yield runtime
-    shutil.rmtree(runtime)
-
-
-@pytest.fixture
-def daemon(folder: Path) -> Iterator[FakeDaemon]:
-    with FakeDaemon(folder) as running:
-        yield running
-
-
-@pytest.fixture
-def host() -> RecordingHost:
-    return RecordingHost()
-
-
-@pytest.fixture
-def paper(host: RecordingHost) -> Document:
-    """An open document with a small selection, far from three of its edges."""
-    made = host.new("barn.kra", 400, 300)
-    made.select(Selection.rectangle(HOLE))
-    return made
 
 
 @pytest.fixture
@@ -88,15 +50,6 @@ def session(host: RecordingHost, daemon: FakeDaemon) -> Iterator[Session]:
     while alive := [t.name for t in threading.enumerate() if t.name.startswith("underpaint-task")]:
         assert time.monotonic() < deadline, f"still running after close: {alive}"
         time.sleep(0.01)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A host prints what a thread raises where nobody reads it: here it fails the test."""
-    fallen: list[threading.ExceptHookArgs] = []
-    monkeypatch.setattr(threading, "excepthook", fallen.append)
-    yield
-    assert not fallen, fallen
 
 
 def seen(document: Document) -> Samples:
@@ -129,6 +82,9 @@ def in_step(host: RecordingHost, task: Task) -> None:
 def test_a_fill_reads_the_context_only_and_lays_the_result_over_it(
     session: Session, host: RecordingHost, paper: Document, daemon: FakeDaemon
 ) -> None:
+    told: list[object] = []
+    session.models(told.append)
+    host.pump_until(lambda: told, "the models")
     before = seen(paper)
     task = session.fill("a red  barn", Settings(seed=5))
     assert task.state is TaskState.PREPARING
@@ -254,11 +210,20 @@ def test_without_a_daemon_the_task_fails_with_the_connections_message(
 
 
 def test_cancelled_before_it_was_sent_no_job_comes_to_be(
-    session: Session, host: RecordingHost, paper: Document, daemon: FakeDaemon
+    host: RecordingHost, paper: Document, daemon: FakeDaemon
 ) -> None:
+    there = threading.Event()
+
+    def late() -> Client:
+        there.wait(120)
+        return connect(start=False)
+
+    session = Session(host, late, client="paper-1")
     task = session.fill("moss")
     task.cancel()
+    there.set()
     host.finish(task)
+    session.close()
     assert task.state is TaskState.CANCELLED
     assert isinstance(task.error, JobCancelled)
     assert records(daemon) == []
@@ -366,7 +331,7 @@ def test_a_result_whose_document_was_closed_is_kept_and_placed_when_it_is_open_a
     assert found == [1]
     assert done[0].state is TaskState.PLACED
     assert len(paper.layers) == 2
-    assert host.results[-1].image.bounds == host.reads[0]
+    assert host.results[-1].image.bounds.contains(HOLE)
     host.pump_until(lambda: not records(daemon), "the deletion")
     later.close()
 
@@ -618,7 +583,7 @@ def test_progress_and_previews_arrive_and_never_fall_back(
     assert task.update is not None
     assert task.update.state is JobState.SUCCEEDED
     assert len(host.shown) == 8
-    assert set(host.shown) == {("barn.kra", host.reads[0])}
+    assert set(host.shown) == {("barn.kra", host.results[0].image.bounds)}
 
 
 def test_the_meter_names_what_held_the_host_longest(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from underpaint import connect
+from underpaint import Client, connect
 from underpaint.host import Capability, HostAdapter, Result, ResultKind, Session, Settings, Task, TaskState
 from underpaint.testing.conformance.check import Failed, expect
 from underpaint.testing.conformance.codec import Color, Pattern, decode, encode
@@ -163,11 +164,24 @@ class Stage:
 
     # Jobs.
 
-    def session(self) -> Session:
-        """A session of this adapter with the fake daemon."""
+    def session(self, *, after: threading.Event | None = None, informed: bool = True) -> Session:
+        """A session of this adapter with the fake daemon, which is not reached before `after` is set.
+
+        `informed`: it knows the models, as where a panel is shown; else it asks at its first verb.
+        """
         self.link  # noqa: B018 - starts it, and tells clients where
-        made = Session(self.adapter, lambda: connect(start=False, reconnect_for=0.2), client=CLIENT)
+
+        def reach() -> Client:
+            if after is not None:
+                after.wait(TASK_S)
+            return connect(start=False, reconnect_for=0.2)
+
+        made = Session(self.adapter, reach, client=CLIENT)
         self._sessions.append(made)
+        if informed and after is None:
+            told: list[object] = []
+            made.models(told.append)
+            self.until(lambda: told, "the answer to a question for the models")
         return made
 
     def work(self, session: Session, prompt: str = "moss", **settings: Any) -> Task:

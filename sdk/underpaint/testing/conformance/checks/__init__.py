@@ -14,6 +14,7 @@ from underpaint.testing.conformance.checks import (  # isort: skip - the order i
     jobs,
     together,
     cancelling,
+    late,
     interruptions,
     leaks,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "documents",
     "interruptions",
     "jobs",
+    "late",
     "layers",
     "leaks",
     "reading",

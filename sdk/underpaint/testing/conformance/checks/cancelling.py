@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from underpaint.host import Capability, TaskState
 from underpaint.testing.conformance.check import check, expect
 from underpaint.testing.conformance.checks.jobs import HOLE, PLACED, begin
@@ -53,14 +55,16 @@ def cancel_running(stage: Stage) -> None:
     rests_on=(*PLACED, "cancel-running"),
 )
 def cancel_before_sending(stage: Stage) -> None:
-    """At once."""
+    """While the daemon is still being looked for."""
     document = stage.open_painted(canvas=WIDE)
     stage.select(document, hard_mask(HOLE))
     before, steps = stage.seen(document), stage.steps(document)
-    session = stage.session()
+    there = threading.Event()
+    session = stage.session(after=there)
     stage.link.script(steps=3, hang_at_step=2)
     task = stage.work(session)
     stage.rig.cancel(task)
+    there.set()
     stage.end(task, TaskState.CANCELLED)
     stage.idle(0.1)
     expect(not stage.link.jobs(), f"the daemon got jobs all the same: {stage.link.jobs()}")

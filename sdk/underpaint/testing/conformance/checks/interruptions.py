@@ -5,7 +5,7 @@ from __future__ import annotations
 from underpaint.errors import DaemonUnreachable, InternalError
 from underpaint.host import Capability, Task, TaskState
 from underpaint.testing.conformance.check import check, expect
-from underpaint.testing.conformance.checks.jobs import HOLE, PLACED, begin, expect_drawn
+from underpaint.testing.conformance.checks.jobs import HOLE, PLACED, begin, expect_drawn, placed
 from underpaint.testing.conformance.codec import Color, converted
 from underpaint.testing.conformance.compare import difference
 from underpaint.testing.conformance.patterns import drawing, flat, hard_mask, places
@@ -17,15 +17,9 @@ from underpaint.types import Bounds
 _PINK = (1.0, 0.0, 1.0, 1.0)
 
 
-def _read(stage: Stage) -> Bounds:
-    return next((call.bounds for call in stage.watch.named("read_merged") if call.bounds), WIDE)
-
-
-def _expect_placed(
-    stage: Stage, document: str, before: list[Color], read: Bounds, slack: float = 0.0
-) -> None:
+def _expect_placed(stage: Stage, document: str, before: list[Color], slack: float = 0.0) -> None:
     if Capability.SELECTION in stage.adapter.capabilities:
-        expect_drawn(stage, document, before, hard_mask(HOLE), read, slack)
+        expect_drawn(stage, document, before, hard_mask(HOLE), placed(stage), slack)
     else:
         expect(stage.seen(document) != before, "the result is not seen")
 
@@ -40,7 +34,7 @@ def daemon_missing(stage: Stage) -> None:
     """Gone before the verb, there for the next."""
     document = stage.open_painted(canvas=WIDE)
     stage.select(document, hard_mask(HOLE))
-    session = stage.session()
+    session = stage.session(informed=False)
     stage.link.vanish()
     task = stage.work(session)
     stage.end(task, TaskState.FAILED)
@@ -65,7 +59,7 @@ def daemon_lost(stage: Stage) -> None:
     stage.link.script(steps=2, drawing=True)
     stage.link.come_back()
     stage.end(task)
-    _expect_placed(stage, document, before, _read(stage))
+    _expect_placed(stage, document, before)
 
 
 @check(
@@ -79,7 +73,6 @@ def daemon_lost(stage: Stage) -> None:
 def host_restarted(stage: Stage) -> None:
     """A new adapter, a new session, the same document."""
     document, session, task = begin(stage)
-    read = _read(stage)
     session.close()
     stage.until(lambda: task.done, "the end of a task whose session was closed")
     stage.rig.restart()
@@ -92,7 +85,7 @@ def host_restarted(stage: Stage) -> None:
     stage.link.go_on()
     stage.until(lambda: done, "the end of the job that was found again")
     expect(done[0].state is TaskState.PLACED, f"the job that was found again ended as {ending(done[0])}")
-    _expect_placed(stage, document, before, read)
+    _expect_placed(stage, document, before)
 
 
 @check(
@@ -112,7 +105,7 @@ def document_painted(stage: Stage) -> None:
     stage.link.go_on()
     stage.end(task)
     if Capability.SELECTION in stage.adapter.capabilities:
-        _expect_placed(stage, document, before, _read(stage))
+        _expect_placed(stage, document, before)
 
 
 @check(
@@ -139,11 +132,11 @@ def document_cropped(stage: Stage) -> None:
     if task.state is TaskState.KEPT or Capability.SELECTION not in stage.adapter.capabilities:
         return
     got = stage.seen(document, canvas.bounds)
-    read = _read(stage)
+    place = placed(stage)
     for dx, dy in ((0, 0), (12, 10)):
         middle = (HOLE.x + 4 - dx, HOLE.y + 3 - dy)
         seen = got[middle[1] * canvas.width + middle[0]]
-        color = _drawn_at(stage, HOLE.x + 4 - read.x, HOLE.y + 3 - read.y)
+        color = _drawn_at(stage, HOLE.x + 4 - place.x, HOLE.y + 3 - place.y)
         if not difference([seen], [color], 1, max(stage.tolerance(document), 1.2 / 255)):
             return
     expect(
@@ -206,7 +199,7 @@ def layer_deleted(stage: Stage) -> None:
     expect(not isinstance(task.error, InternalError), f"write_result fell over: {task.error}")
     stage.end(task, TaskState.PLACED, TaskState.KEPT)
     if task.state is TaskState.PLACED:
-        _expect_placed(stage, document, before, _read(stage), stage.tolerance(document))
+        _expect_placed(stage, document, before, stage.tolerance(document))
     else:
         slack = stage.tolerance(document)
         stage.expect_seen(document, before, "a result that was kept changed the picture", slack)
