@@ -45,8 +45,16 @@ class _Verb:
         return ""
 
     def start(self, context: bpy.types.Context) -> Task:
-        """Calls the session."""
+        """Calls the session, for the image that `choose` chose."""
         raise AssertionError("each verb starts a task of its own")
+
+    def choose(self, context: bpy.types.Context) -> None:
+        """Tells the adapter which image and mask are meant: the editor's, or those that a script named."""
+        settings, adapter, shown = context.scene.underpaint, runtime.adapter(), _image_of(context)
+        mask = getattr(self, "mask", "")
+        adapter.image = getattr(self, "image", "") or (shown.name if shown else "")
+        adapter.mask = mask or (settings.mask.name if settings.mask else "")
+        adapter.mask_is_transparency = settings.transparent and not mask
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """For scripts: returns when the task is final."""
@@ -76,8 +84,6 @@ class _Verb:
         if not self._task.done:
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self._timer)
-        runtime.adapter().update = None
-        runtime.redraw()
         return self._end(self._task)
 
     def _begin(self, context: bpy.types.Context) -> Task | None:
@@ -85,10 +91,15 @@ class _Verb:
         if settings.random_seed and not bpy.app.background:
             settings.seed = random.getrandbits(31)
         try:
-            return self.start(context)
+            self.choose(context)
+            task = self.start(context)
         except UnderpaintError as problem:
             self.report({"ERROR"}, problem.message)
             return None
+        adapter = runtime.adapter()
+        image = bpy.data.images.get(adapter.image)
+        runtime.follow(task, adapter.documents.id_of(image) if image is not None else "")
+        return task
 
     def _end(self, task: Task) -> set[str]:
         if task.state is TaskState.PLACED:
@@ -112,6 +123,10 @@ class GenerateTexture(_Verb, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     prompt: bpy.props.StringProperty(name="Prompt", options={"SKIP_SAVE"})
+
+    def choose(self, _context: bpy.types.Context) -> None:
+        """No image: it makes one."""
+        runtime.adapter().image = ""
 
     def start(self, context: bpy.types.Context) -> Task:
         """Words to a new image datablock."""
@@ -143,12 +158,8 @@ class FillMask(_Verb, bpy.types.Operator):
         return "Open an image in this editor first" if in_editor and _image_of(context) is None else ""
 
     def start(self, context: bpy.types.Context) -> Task:
-        """The image of the editor, or the one that a script named."""
+        """The mask's part of the image."""
         settings, adapter = context.scene.underpaint, runtime.adapter()
-        shown = _image_of(context)
-        adapter.image = self.image or (shown.name if shown else "")
-        adapter.mask = self.mask or (settings.mask.name if settings.mask else "")
-        adapter.mask_is_transparency = settings.transparent and not self.mask
         if not adapter.mask and not adapter.mask_is_transparency:
             raise NothingSelected("No mask: choose a mask image, or paint one with New Mask.")
         session = runtime.session()
@@ -169,9 +180,7 @@ class GenerateFromImage(_Verb, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> Task:
         """Strength 1 would forget the image: 0.6 is the session's default for it."""
-        settings, adapter = context.scene.underpaint, runtime.adapter()
-        shown = _image_of(context)
-        adapter.image = self.image or (shown.name if shown else "")
+        settings = context.scene.underpaint
         strength = settings.strength if settings.strength < 1.0 else 0.6
         choices = settings.choices(strength=strength)
         return runtime.session().generate(self.prompt or settings.prompt, choices, from_picture=True)

@@ -7,18 +7,23 @@ empties it. The timer runs only while there is work, since a registered timer ca
 
 from __future__ import annotations
 
+from functools import partial
+
 import bpy
 
 import underpaint
+from underpaint.errors import UnderpaintError
 from underpaint.host import Session, Task
 
 from .adapter import BlenderAdapter
+from .pending import Pending
 
 INTERVAL_S = 0.03
 
 _session: Session | None = None
 _adapter: BlenderAdapter | None = None
 _questions = 0
+_pending = Pending()
 
 
 def adapter() -> BlenderAdapter:
@@ -51,7 +56,8 @@ def wait(task: Task, timeout: float | None = None) -> bool:
 def watch() -> None:
     """Makes sure that the timer runs; it ends by itself when nothing is left to do."""
     if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=INTERVAL_S)
+        # Persistent: opening another file would take it away, and what runs would never end.
+        bpy.app.timers.register(_tick, first_interval=INTERVAL_S, persistent=True)
 
 
 def _tick() -> float | None:
@@ -77,10 +83,44 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
+def follow(task: Task, document_id: str) -> None:
+    """Keeps in mind what a task is for ("" for a texture); call it in the turn that started the task."""
+    if document_id:
+        _pending.begin(document_id)
+    task.on_done = partial(_on_done, document_id)
+
+
+def resume() -> None:
+    """Looks for jobs of this file's images from before it was opened, where one was noted."""
+    noted = _pending.noted()
+    if not noted or bpy.app.background or not bpy.app.online_access:
+        return
+    open_now = {adapter().documents.id_of(image) for image in bpy.data.images}
+    for document_id in (one for one in noted if one in open_now):
+        expect_answer(1)
+        session().resume(
+            document_id, on_found=partial(_on_found, document_id), on_done=partial(_on_done, document_id)
+        )
+
+
+def _on_found(document_id: str, found: int | UnderpaintError) -> None:
+    expect_answer(-1)
+    if isinstance(found, int):  # else it stays noted, for the next time that the file is opened
+        _pending.found(document_id, found)
+
+
+def _on_done(document_id: str, task: Task) -> None:
+    if document_id:
+        _pending.end(document_id, task)
+    adapter().update = None
+    redraw()
+
+
 @bpy.app.handlers.persistent
 def _on_load(*_: object) -> None:
     if _adapter is not None:
         _adapter.documents.forget()
+    resume()
 
 
 def register() -> None:
