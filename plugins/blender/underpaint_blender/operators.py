@@ -25,8 +25,8 @@ def refusal() -> str:
     return ""
 
 
-class _Verb:
-    """Starts a task, then waits for it in the way that fits: modally, or pumping."""
+class Verb:
+    """An operator that starts a task, then waits for it in the way that fits: modally, or pumping."""
 
     _task: Task | None = None
     _timer: Any = None
@@ -115,7 +115,7 @@ def _image_of(context: bpy.types.Context) -> bpy.types.Image | None:
     return space.image if space is not None and space.type == "IMAGE_EDITOR" else None
 
 
-class GenerateTexture(_Verb, bpy.types.Operator):
+class GenerateTexture(Verb, bpy.types.Operator):
     """Paint a new texture from words, seamless where wanted."""
 
     bl_idname = "underpaint.generate_texture"
@@ -140,7 +140,7 @@ class GenerateTexture(_Verb, bpy.types.Operator):
         )
 
 
-class FillMask(_Verb, bpy.types.Operator):
+class FillMask(Verb, bpy.types.Operator):
     """Paint the masked part of the image anew, so that it fits the rest."""
 
     bl_idname = "underpaint.fill_mask"
@@ -166,7 +166,7 @@ class FillMask(_Verb, bpy.types.Operator):
         return session.fill(self.prompt or settings.prompt, settings.choices(strength=settings.strength))
 
 
-class GenerateFromImage(_Verb, bpy.types.Operator):
+class GenerateFromImage(Verb, bpy.types.Operator):
     """Paint the whole image anew from what it shows now."""
 
     bl_idname = "underpaint.generate_from_image"

@@ -87,7 +87,14 @@ def follow(task: Task, document_id: str) -> None:
     """Keeps in mind what a task is for ("" for a texture); call it in the turn that started the task."""
     if document_id:
         _pending.begin(document_id)
-    task.on_done = partial(_on_done, document_id)
+    own = task.on_done  # that of a verb of a plug-in
+
+    def ended(done: Task) -> None:
+        if own is not None:
+            own(done)
+        _on_done(document_id, done)
+
+    task.on_done = ended
 
 
 def resume() -> None:

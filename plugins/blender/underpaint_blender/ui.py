@@ -9,7 +9,7 @@ import bpy
 
 from underpaint.host import describe
 
-from . import runtime
+from . import runtime, verbs
 from .operators import refusal
 
 WRAP = 44
@@ -59,6 +59,7 @@ class ImageEditorPanel(bpy.types.Panel):
         box.prop(settings, "strength", slider=True)
         box.operator("underpaint.fill_mask", icon="BRUSH_DATA")
         box.operator("underpaint.generate_from_image", icon="IMAGE_DATA")
+        verbs.draw(layout, context)
         self._progress(layout)
 
     def _explain(self, box: bpy.types.UILayout) -> None:

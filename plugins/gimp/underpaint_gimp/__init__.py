@@ -5,6 +5,8 @@ plugin       the procedures that GIMP knows, and what they do when called
 ├── arguments    their arguments, and how these become a request
 ├── remembered   the last prompt and settings, kept even when a job was cancelled
 ├── dialog       what a person sees before a job
+│   └── more         the same for a verb of a plug-in
+├── verbs        the verbs that plug-ins have added
 ├── runner       a verb from start to end, with GIMP's progress bar
 │   ├── adapter      the host contract over libgimp
 │   │   ├── documents    images and layers that are found again in another process

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gi.repository import Gimp, GObject
@@ -21,12 +22,14 @@ REMEMBERED = (
     "guidance-scale",
     "scheduler",
     "strength",
+    "verb",
+    "values",
 )
 """Properties that a dialog shows again the next time."""
 
 
-def add_common(procedure: Any, *, strength: float) -> None:
-    """The arguments of every procedure that paints."""
+def add_common(procedure: Any, *, strength: float | None) -> None:
+    """The arguments of every procedure that paints; `strength` None: without that one."""
     text = procedure.add_string_argument
     text("prompt", "_Prompt", "What to paint", "", READWRITE)
     text("negative-prompt", "_Avoid", "What to keep out of the picture", "", READWRITE)
@@ -42,9 +45,10 @@ def add_common(procedure: Any, *, strength: float) -> None:
         *(0.0, 100.0, 0.0, READWRITE),
     )
     text("scheduler", "S_cheduler", "A scheduler of the model; empty: its default", "", READWRITE)
-    procedure.add_double_argument(
-        "strength", "St_rength", "How much may change", 0.01, 1.0, strength, READWRITE
-    )
+    if strength is not None:
+        procedure.add_double_argument(
+            "strength", "St_rength", "How much may change", 0.01, 1.0, strength, READWRITE
+        )
 
 
 def add_source(procedure: Any) -> None:
@@ -59,8 +63,30 @@ def add_source(procedure: Any) -> None:
     )
 
 
+def add_verb(procedure: Any) -> None:
+    """Which verb of a plug-in, and its values."""
+    text = procedure.add_string_argument
+    text("verb", "_Verb", "Name of a verb that a plug-in has added", "variation", READWRITE)
+    text("values", "V_alues", 'What else it takes, as JSON: {"strength": 0.3}', "{}", READWRITE)
+
+
+def values_of(config: Any) -> dict[str, float | str]:
+    """The values of a verb. Raises `InvalidRequest` for what is no JSON object of numbers and texts."""
+    text = text_of(config, "values").strip() or "{}"
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(one, (int, float, str)) for one in found.values()):
+        problem = Violation("values", 'numbers and texts by name, as JSON: {"strength": 0.3}')
+        raise InvalidRequest(f"“{text}” is not understood: give {problem.description}.", violations=[problem])
+    return found
+
+
 def operation_of(config: Any) -> str:
-    """What a model must be able to do for these arguments."""
+    """What a model must be able to do for these arguments; "" where only the verb knows."""
+    if config.find_property("verb") is not None:
+        return ""
     if config.find_property("source") is None:
         return "inpaint"
     return "txt2img" if config.get_property("source") == WORDS else "img2img"
@@ -94,5 +120,5 @@ def settings_of(config: Any) -> Settings:
         steps=config.get_property("steps") or None,
         guidance_scale=config.get_property("guidance-scale") or None,
         scheduler=text_of(config, "scheduler").strip(),
-        strength=config.get_property("strength"),
+        strength=config.get_property("strength") if config.find_property("strength") is not None else None,
     )

@@ -12,12 +12,12 @@ from typing import Any
 from gi.repository import Gimp, GLib
 
 import underpaint
-from underpaint.errors import InvalidRequest, UnderpaintError
-from underpaint.host import Session, Task, TaskState
+from underpaint.errors import HostError, InvalidRequest, UnderpaintError
+from underpaint.host import Session, Task, TaskState, missing, start_verb, values_for
 
-from . import documents, remembered
+from . import documents, remembered, verbs
 from .adapter import GimpAdapter
-from .arguments import LAYER, PICTURE, settings_of, text_of
+from .arguments import LAYER, PICTURE, settings_of, text_of, values_of
 from .runner import Runner
 
 Start = Callable[[Callable[[Task], None]], Task]
@@ -31,6 +31,11 @@ def fill(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
 def generate(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
     """*Generate*: returns the new layer."""
     return _paint(procedure, run_mode, image, config, _start_generate)
+
+
+def more(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
+    """*More Verbs*, a verb of a plug-in: returns the new layer, or nothing where the verb makes none."""
+    return _paint(procedure, run_mode, image, config, _start_more)
 
 
 def results(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
@@ -85,6 +90,17 @@ def _start_generate(session: Session, adapter: GimpAdapter, config: Any) -> Star
     )
 
 
+def _start_more(session: Session, adapter: GimpAdapter, config: Any) -> Start:
+    verb = verbs.find(text_of(config, "verb"), adapter)
+    session.settings, given = settings_of(config), values_of(config)
+    if reason := missing(verb, adapter):
+        raise HostError(reason)
+    if "prompt" in verb.texts:
+        given["prompt"] = text_of(config, "prompt")
+    values_for(verb, **given)  # refuses here, before anything is started
+    return lambda on_done: start_verb(session, verb, given, on_done=on_done)
+
+
 def _paint(
     procedure: Any,
     run_mode: Any,
@@ -98,23 +114,24 @@ def _paint(
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
             remembered.recall(name, config)
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            from . import dialog
+            from . import dialog, more
 
-            if not dialog.ask(procedure, config, session, adapter):
+            ask = dialog.ask if prepare is not _start_more else more.ask
+            if not ask(procedure, config, session, adapter):
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
             remembered.remember(name, config)
         try:
             start = prepare(session, adapter, config)
             adapter.canvas()  # refuses here, before anything is started
+            runner = Runner(adapter, session)
+            task = runner.run(procedure.get_menu_label().replace("_", "").rstrip("…"), start)
         except UnderpaintError as refused:
             return _failure(procedure, Gimp.PDBStatusType.CALLING_ERROR, refused.message)
-        runner = Runner(adapter, session)
-        task = runner.run(procedure.get_menu_label().replace("_", "").rstrip("…"), start)
     finally:
         session.close()
     _tell(runner.notes, name, run_mode)
     if task.state is TaskState.PLACED:
-        return _success(procedure, adapter.written[-1])
+        return _success(procedure, adapter.written[-1] if adapter.written else None)
     if task.state is TaskState.CANCELLED:
         return _failure(procedure, Gimp.PDBStatusType.CANCEL, "The picture was cancelled.")
     return _failure(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, _problem(runner, task))

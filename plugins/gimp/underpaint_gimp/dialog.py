@@ -34,16 +34,16 @@ def ask(procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> 
 
 
 class PaintDialog:
-    """One call of *Fill Selection* or *Generate*."""
+    """One call of *Fill Selection* or *Generate*; *More Verbs* has fields of its own (see `more`)."""
 
     def __init__(self, procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> None:
         self._config, self._session, self._adapter = config, session, adapter
-        self._is_fill = config.find_property("source") is None
+        self._is_fill = operation_of(config) == "inpaint"
         self._models: ModelList | UnderpaintError | None = None
         self._notes = remembered.last_notes(procedure.get_name())
-        title = "Fill Selection" if self._is_fill else "Generate"
+        title = procedure.get_menu_label().replace("_", "").rstrip("…")
         self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
-        self._window.set_ok_label("_Fill" if self._is_fill else "_Generate")
+        self._window.set_ok_label(self._ok_label())
         self._window.set_default_size(440, -1)
         self._window.get_content_area().pack_start(self._build(), True, True, 0)
         self._window.connect("key-press-event", self._on_key)
@@ -65,15 +65,7 @@ class PaintDialog:
         config = self._config
         form = widgets.Form()
         self._prompt = widgets.text_area(config, "prompt", "Enter paints; Shift+Enter begins a new line")
-        form.add("_Prompt", self._prompt)
-        if not self._is_fill:
-            form.add("St_art from", widgets.choice(config, "source", widgets.SOURCES))
-            self._layers = widgets.layer_choice(config, self._adapter.image)
-            form.add("_Layer", self._layers)
-        self._strength = widgets.percent(
-            config, "strength", "How much may change: 100 % ignores what is there"
-        )
-        form.add("St_rength", self._strength)
+        self._add_fields(form)
         more = widgets.Form()
         self._model = widgets.NameChoice(config, "model", "The daemon's default")
         more.add("_Model", self._model.widget)
@@ -91,6 +83,27 @@ class PaintDialog:
         box.show_all()
         return box
 
+    def _ok_label(self) -> str:
+        return "_Fill" if self._is_fill else "_Generate"
+
+    def _add_fields(self, form: widgets.Form) -> None:
+        config = self._config
+        form.add("_Prompt", self._prompt)
+        if not self._is_fill:
+            form.add("St_art from", widgets.choice(config, "source", widgets.SOURCES))
+            self._layers = widgets.layer_choice(config, self._adapter.image)
+            form.add("_Layer", self._layers)
+        self._strength = widgets.percent(
+            config, "strength", "How much may change: 100 % ignores what is there"
+        )
+        form.add("St_rength", self._strength)
+
+    def _refresh_fields(self) -> None:
+        if not self._is_fill:
+            source = self._config.get_property("source")
+            self._layers.set_sensitive(source == LAYER)
+            self._strength.set_sensitive(source != WORDS)
+
     def _look(self) -> None:
         self._models = None
         self._session.models(self._on_models)
@@ -101,10 +114,7 @@ class PaintDialog:
 
     def _refresh(self) -> bool:
         """Brings everything in line with the configuration, the selection and the daemon."""
-        if not self._is_fill:
-            source = self._config.get_property("source")
-            self._layers.set_sensitive(source == LAYER)
-            self._strength.set_sensitive(source != WORDS)
+        self._refresh_fields()
         if isinstance(self._models, ModelList):
             self._show_models(self._models)
         problem = self._problem()
@@ -115,7 +125,8 @@ class PaintDialog:
 
     def _show_models(self, models: ModelList) -> None:
         operation = operation_of(self._config)
-        fitting = [model for model in models.models if operation in model.operations and not model.problem]
+        able = [model for model in models.models if not operation or operation in model.operations]
+        fitting = [model for model in able if not model.problem]
         self._model.offer({model.name: model.title or model.name for model in fitting})
         model = models.get(self._config.get_property("model") or self._default(models))
         self._scheduler.offer({name: name for name in model.schedulers} if model else {})
@@ -126,18 +137,24 @@ class PaintDialog:
     def _problem(self) -> str:
         """Why there can be no picture now; empty if there can."""
         try:
-            canvas = self._adapter.canvas()
-            if self._is_fill and self._adapter.selection_bounds(canvas.document_id) is None:
-                return "Nothing is selected: select the part of the picture to fill."
+            if refused := self._refusal():
+                return refused
             seed_of(self._config)
-        except UnderpaintError as refused:
-            return refused.message
+        except UnderpaintError as problem:
+            return problem.message
         if isinstance(self._models, UnderpaintError):
             return self._models.message
         if isinstance(self._models, ModelList):
             operation = operation_of(self._config)
-            if not any(operation in model.operations for model in self._models.models):
+            if operation and not any(operation in model.operations for model in self._models.models):
                 return "No installed model can do this: `underpaint models list` shows what there is."
+        return ""
+
+    def _refusal(self) -> str:
+        """What the image lacks; empty if nothing."""
+        canvas = self._adapter.canvas()
+        if self._is_fill and self._adapter.selection_bounds(canvas.document_id) is None:
+            return "Nothing is selected: select the part of the picture to fill."
         return ""
 
     def _state(self) -> str:

@@ -16,6 +16,7 @@ from . import arguments  # noqa: E402
 
 FILL = "underpaint-fill"
 GENERATE = "underpaint-generate"
+MORE = "underpaint-more"
 RESULTS = "underpaint-results"
 MENU = "<Image>/Filters/Underpaint"
 
@@ -31,6 +32,12 @@ _MENUS = {
         "Paint a picture from words, from the visible picture or from a layer",
         "Lets the underpaint daemon on this computer paint a picture, and puts it into the image as a new "
         "layer.",
+    ),
+    MORE: (
+        "_More Verbs…",
+        "Run a verb that a plug-in of underpaint has added",
+        "Shows the verbs that plug-ins have added, with what each of them takes, and puts the picture into "
+        "the image as a new layer. Scripts name the verb; its values are JSON.",
     ),
     RESULTS: (
         "F_etch Results",
@@ -72,6 +79,9 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
         elif name == GENERATE:
             arguments.add_common(procedure, strength=0.6)
             arguments.add_source(procedure)
+        elif name == MORE:
+            arguments.add_verb(procedure)
+            arguments.add_common(procedure, strength=None)
         if name == RESULTS:
             procedure.add_int_return_value(
                 "placed", "Placed", "How many pictures came in", 0, 2**31 - 1, 0, arguments.READWRITE
@@ -87,7 +97,8 @@ def _run(
     Gegl.init(None)
     from . import calls
 
-    call = {FILL: calls.fill, GENERATE: calls.generate, RESULTS: calls.results}[procedure.get_name()]
+    known = {FILL: calls.fill, GENERATE: calls.generate, MORE: calls.more, RESULTS: calls.results}
+    call = known[procedure.get_name()]
     return call(procedure, run_mode, image, config)
 
 

@@ -21,14 +21,14 @@ _PERSISTENT = 1
 def recall(name: str, config: Any) -> None:
     """Sets the arguments of procedure `name` to what they were the last time."""
     values = _load(name)
-    for key in REMEMBERED:
+    for key in _keys(config):
         if isinstance(values.get(key), type(config.get_property(key))):
             config.set_property(key, values[key])
 
 
 def remember(name: str, config: Any) -> None:
     """Keeps the arguments of procedure `name`."""
-    _save(name, {key: config.get_property(key) for key in REMEMBERED})
+    _save(name, {key: config.get_property(key) for key in _keys(config)})
 
 
 def keep_notes(name: str, notes: Sequence[str]) -> None:
@@ -40,6 +40,10 @@ def last_notes(name: str) -> str:
     """What the daemon said about the last picture of procedure `name`."""
     notes = _load(f"{name}-notes").get("notes")
     return " ".join(str(note) for note in notes) if isinstance(notes, list) else ""
+
+
+def _keys(config: Any) -> list[str]:
+    return [key for key in REMEMBERED if config.find_property(key) is not None]
 
 
 def _load(name: str) -> dict[str, Any]:

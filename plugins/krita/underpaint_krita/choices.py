@@ -42,6 +42,8 @@ class Choices:
     """Unique id of the layer that Generate starts from."""
     details: bool = False
     """Whether the rarely used fields are unfolded."""
+    verbs: str = "{}"
+    """What was chosen last for verbs of plug-ins: JSON, values by name of the verb."""
 
     def settings(self, strength_percent: int | None = None) -> Settings:
         """As `Session` takes them."""

@@ -5,12 +5,24 @@ from __future__ import annotations
 
 import enum
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from krita import Document, Krita
 
-from underpaint.errors import DaemonUnreachable, UnderpaintError
-from underpaint.host import ClientProtocol, Notice, Session, Task, TaskState
+from underpaint.errors import DaemonUnreachable, HostError, UnderpaintError
+from underpaint.hookspecs import Verb
+from underpaint.host import (
+    ClientProtocol,
+    Extensions,
+    Notice,
+    Session,
+    Task,
+    TaskState,
+    load_extensions,
+    missing,
+    start_verb,
+)
 from underpaint.types import Bounds, JobUpdate, ModelInfo, ModelList, Preview
 
 from .adapter import KritaAdapter
@@ -62,6 +74,9 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         super().__init__(parent)
         self.adapter = KritaAdapter(self)
         self.session: Session | None = None
+        self.verb_window: object = None
+        """The window for the values of a verb that was opened last."""
+        self._extensions: Extensions | None = None
         self.choices = load_choices()
         self.models: ModelList | None = None
         self.link = Link.UNKNOWN
@@ -125,6 +140,22 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         )
         return self._follow(task)
 
+    def run_verb(self, verb: Verb, values: Mapping[str, float | str]) -> Task | None:
+        """A verb of a plug-in, with these values; the prompt is the docker's."""
+        session = self._session()
+        if session is None:
+            return None
+        try:
+            if reason := self.why_no_verb(verb):
+                raise HostError(reason)
+            session.settings = self.choices.settings()
+            prompt = {"prompt": self.choices.prompt} if "prompt" in verb.texts else {}
+            task = start_verb(session, verb, {**prompt, **values}, on_done=self._done)
+        except UnderpaintError as refused:
+            self.show_notice(Notice(refused.message, problem=True))
+            return None
+        return self._follow(task)
+
     def cancel(self) -> None:
         """Stops the job that is shown."""
         for task in self.tasks[:1]:
@@ -170,6 +201,21 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         if source == LAYER and self.choices.layer not in dict(self.layer_names()):
             return "Choose the layer to start from."
         return self._why_no_model("txt2img" if source not in (PICTURE, LAYER) else "img2img")
+
+    def verbs(self) -> list[Verb]:
+        """Verbs of plug-ins, in order of title; looked for at the first call."""
+        if self._extensions is None:
+            self._extensions = load_extensions()
+        return self._extensions.verbs_for(self.adapter)
+
+    def left_out(self) -> list[str]:
+        """Plug-ins that could not be loaded, and why: a sentence each."""
+        infos = self._extensions.infos() if self._extensions is not None else []
+        return [f"{one.name} is left out: {one.problem.splitlines()[-1]}" for one in infos if one.problem]
+
+    def why_no_verb(self, verb: Verb) -> str:
+        """What a verb of a plug-in lacks; "" if it can run."""
+        return missing(verb, self.adapter)
 
     def layer_names(self) -> list[tuple[str, str]]:
         """(unique id, indented name) of each layer that can be a source, from top to bottom."""

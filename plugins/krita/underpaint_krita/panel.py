@@ -9,6 +9,7 @@ from .choices import LAYER, PICTURE, WORDS
 from .controller import Controller, Link
 from .details import Details
 from .jobcard import JobCard, KeptBar
+from .more import MoreButton
 from .qt import Qt, QtCore, QtGui, QtWidgets
 from .widgets import NoticeBar, PromptEdit, Strength, breakable, dot, narrow
 
@@ -163,6 +164,8 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self._image_row = QtWidgets.QWidget()
         self._image_row.setLayout(_labelled("Strength", self.image_strength))
         self._column.addWidget(self._image_row)
+        self.more = MoreButton(self.controller)
+        self._column.addWidget(self.more)
 
     def _run(self) -> None:
         if self.controller.why_no_fill() and not self.controller.why_no_generate():

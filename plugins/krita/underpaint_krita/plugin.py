@@ -8,8 +8,11 @@ from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita, View, Window
 
+from underpaint.host import tooltip_of
+
 from .choices import LAYER, PICTURE, WORDS, is_noted, note
 from .controller import Controller
+from .more import action_name, ask
 from .panel import Panel
 from .qt import Qt, QtCore, QtWidgets
 
@@ -108,6 +111,12 @@ class UnderpaintExtension(Extension):  # type: ignore[misc, unused-ignore]  # it
             action.triggered.connect(lambda _checked=False, call=call: call())
             if shortcut and not _has_action_file():
                 action.setShortcut(shortcut)
+        for verb in one.verbs():
+            action = window.createAction(action_name(verb), verb.title, f"tools/{_MENU}")
+            if action is None:
+                continue
+            action.setToolTip(tooltip_of(verb))
+            action.triggered.connect(lambda _checked=False, verb=verb: ask(one, verb, _front()))
 
     def _on_view(self, view: View) -> None:
         if not is_noted("shown"):  # a plug-in that was just ticked should not have to be searched for
@@ -116,6 +125,12 @@ class UnderpaintExtension(Extension):  # type: ignore[misc, unused-ignore]  # it
         document = view.document()
         if document is not None:
             controller().on_opened(document)
+
+
+def _front() -> QtWidgets.QWidget | None:
+    """The window that the painter looks at; the one that an action was made for may be closed."""
+    window = Krita.instance().activeWindow()
+    return window.qwindow() if window is not None else None
 
 
 def _show_dockers() -> None:

@@ -39,14 +39,16 @@ class HostSpecs:
         """Verbs that every host shall offer.
 
         Example:
+            >>> from dataclasses import replace
             >>> from underpaint.hookspecs import Verb, hookimpl
-            >>> from underpaint.host import Settings
             >>> def start(session, values):
-            ...     return session.fill("old, worn " + values["prompt"], Settings(strength=0.6))
+            ...     settings = replace(session.settings, strength=0.6)
+            ...     return session.fill("old, worn " + values["prompt"], settings)
             >>> class Plugin:
             ...     @hookimpl
             ...     def underpaint_verbs(self):
             ...         return [Verb(name="wear", title="Wear down", start=start, texts=("prompt",),
+            ...                      description="Paints the selection anew, old and worn.",
             ...                      needs=frozenset({"selection"}))]
             >>> Plugin().underpaint_verbs()[0].title
             'Wear down'

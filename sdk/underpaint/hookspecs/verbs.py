@@ -24,19 +24,25 @@ class Verb:
 
     `start(session, values)` is called on the host's main thread and returns at once: it calls the
     session's own verbs and hands on their `Task`. `values` holds every parameter by name: numbers as
-    float, texts as str. It raises `UnderpaintError` with a message for the user.
+    float, texts as str. What else is chosen in the panel (model, seed) is in `session.settings`. It raises
+    `UnderpaintError` with a message for the user.
     """
 
     name: str
     """Kebab-case."""
     title: str
     """For a menu: a few words, the first one capitalised."""
+    description: str = ""
+    """For a tooltip: what it does, in a sentence."""
     start: Callable[[Session, Mapping[str, float | str]], Task]
     numbers: tuple[Parameter, ...] = ()
     texts: tuple[str, ...] = ()
     """Names of texts that a person may type, "prompt" first; each is "" if nothing was typed."""
     needs: frozenset[str] = frozenset()
-    """Values of `Capability` without which a host leaves it out, "selection" for example."""
+    """Values of `Capability` without which a host leaves it out, and "document".
+
+    While no document is open, or nothing is selected for "selection", hosts show it greyed out and say why.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

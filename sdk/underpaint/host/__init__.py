@@ -10,7 +10,9 @@ from underpaint.host.adapter import (
     ResultKind,
 )
 from underpaint.host.controls import AttachedControl
+from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.host.mainthread import HoldMeter, MainThreadQueue
+from underpaint.host.offers import fields_of, missing, start_verb, tooltip_of
 from underpaint.host.protocol import ClientProtocol, JobHandle
 from underpaint.host.session import Session
 from underpaint.host.settings import Settings
@@ -22,6 +24,7 @@ __all__ = [
     "Canvas",
     "Capability",
     "ClientProtocol",
+    "Extensions",
     "HoldMeter",
     "HostAdapter",
     "JobHandle",
@@ -35,4 +38,10 @@ __all__ = [
     "Task",
     "TaskState",
     "describe",
+    "fields_of",
+    "load_extensions",
+    "missing",
+    "start_verb",
+    "tooltip_of",
+    "values_for",
 ]

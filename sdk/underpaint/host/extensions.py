@@ -2,24 +2,32 @@
 
     extensions = load_extensions()
     for verb in extensions.verbs_for(adapter):
-        menu.add(verb.title, lambda: verb.start(session, values_for(verb, prompt="moss")))
+        menu.add(verb.title, lambda: start_verb(session, verb, {"prompt": "moss"}))
 
-Nothing is loaded by an import: a host asks when its panel or menu is made.
+Nothing is loaded by an import: a host asks when its panel or menu is made. Plug-ins are distributions: those
+of the host's Python, and wheels or folders that lie in `extensions` beside the settings, which all hosts of
+this user look into (`underpaint.wire.paths.extensions_dir`).
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from underpaint import alias
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.hookspecs import HOSTS_GROUP, ControlSource, HostSpecs, Verb
 from underpaint.hookspecs.loading import EntryPoints, PluginSet
 from underpaint.host import standard
 from underpaint.host.adapter import HostAdapter
 from underpaint.types import PluginInfo
+from underpaint.wire.paths import extensions_dir
 
+DOCUMENT = "document"
+"""What an extension may need beside the values of `Capability`."""
 _VERB = ("name", "title", "start", "numbers", "texts", "needs")
 _SOURCE = ("name", "title", "read", "choices", "needs")
 
@@ -47,14 +55,14 @@ class Extensions:
         self._set = PluginSet(
             HOSTS_GROUP, HostSpecs, entry_points=entry_points, built_in=built_in, allow=allow, block=block
         )
-        self.verbs: dict[str, Verb] = self._set.named("underpaint_verbs", _VERB)
+        self.verbs: dict[str, Verb] = {}
         """Every verb by name."""
-        self.control_sources: dict[str, ControlSource] = self._set.named(
-            "underpaint_control_sources", _SOURCE
-        )
+        self.control_sources: dict[str, ControlSource] = {}
         """Every control source by name."""
         self.hosts: dict[str, Callable[[], HostAdapter]] = {}
         """Factories of adapters by host name; of two that claim one, the first has it."""
+        self.verbs |= self._set.named("underpaint_verbs", _VERB)
+        self.control_sources |= self._set.named("underpaint_control_sources", _SOURCE)
         for _, (name, factory) in self._set.each("underpaint_register_hosts"):
             self.hosts.setdefault(name, factory)
 
@@ -75,9 +83,12 @@ class Extensions:
 def load_extensions(environ: Mapping[str, str] | None = None) -> Extensions:
     """Loads every plug-in for hosts. Call it on the main thread; takes as long as their imports.
 
+    Wheels and folders in `extensions` come last in `sys.path`, so that they hide nothing.
     UNDERPAINT_PLUGINS_BLOCK and UNDERPAINT_PLUGINS_ALLOW mean what they mean to the daemon.
     """
     environ = os.environ if environ is None else environ
+    _look_into_extensions()
+    alias.claim()
     return Extensions(
         allow=_names(environ.get("UNDERPAINT_PLUGINS_ALLOW", "")),
         block=_names(environ.get("UNDERPAINT_PLUGINS_BLOCK", "")),
@@ -110,8 +121,16 @@ def values_for(verb: Verb, **given: float | str) -> dict[str, float | str]:
     return {**values, **given}
 
 
+def _look_into_extensions() -> None:
+    folder = extensions_dir()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    places = [str(one) for one in found if one.is_dir() or one.suffix in (".whl", ".zip")]
+    sys.path += [place for place in places if place not in sys.path]
+    importlib.invalidate_caches()  # or entry points of what was put there while the host runs stay unseen
+
+
 def _fits(extension: _Needs, adapter: HostAdapter) -> bool:
-    return extension.needs <= {capability.value for capability in adapter.capabilities}
+    return extension.needs - {DOCUMENT} <= {capability.value for capability in adapter.capabilities}
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Session:
         self.adapter = adapter
         self.meter = HoldMeter()
         self.client_id = client or client_id(adapter.name)
+        self.settings = Settings()
+        """What is chosen in the panel now, for verbs of plug-ins to begin with; `strength` is theirs."""
         self._connection = Connection(connect)
         self._follower = Follower(adapter, self._connection, self.meter)
         self._tasks: list[Task] = []

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from underpaint.errors import PlaceGone
 from underpaint.hookspecs import ControlSource, Verb, hookimpl
-from underpaint.host.settings import Settings
 from underpaint.types import Bounds, Image, Parameter
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def variation(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is visible once more, a little different each time, as a new layer."""
-    settings = Settings(strength=float(values["strength"]), seed=secrets.randbits(64))
+    settings = replace(session.settings, strength=float(values["strength"]), seed=secrets.randbits(64))
     return session.generate(str(values["prompt"]), settings, from_picture=True)
 
 
@@ -53,7 +53,15 @@ def underpaint_verbs() -> Sequence[Verb]:
     """Variation."""
     strength = Parameter(name="strength", title="How different", default=0.45, minimum=0.05, maximum=1.0)
     return [
-        Verb(name="variation", title="Variation", start=variation, numbers=(strength,), texts=("prompt",))
+        Verb(
+            name="variation",
+            title="Variation",
+            description="Paints the visible picture once more, a little different each time, as a new layer.",
+            start=variation,
+            numbers=(strength,),
+            texts=("prompt",),
+            needs=frozenset({"document"}),
+        )
     ]
 
 

@@ -36,6 +36,11 @@ def config_dir() -> Path:
     return _folder("UNDERPAINT_CONFIG_DIR") or platformdirs.user_config_path(APP, appauthor=False)
 
 
+def extensions_dir() -> Path:
+    """Wheels and folders that extend every host of this user: a folder of the configuration folder."""
+    return config_dir() / "extensions"
+
+
 def pixel_dir() -> Path:
     """Mapped pixels: UNDERPAINT_PIXEL_DIR or a folder of the state folder.
 

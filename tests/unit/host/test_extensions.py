@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -22,6 +23,7 @@ from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.testing.reference import Selection
 from underpaint.testing.reference.merge import own_pixels
 from underpaint.types import MASK_FORMAT, Bounds, DataType
+from underpaint.wire.paths import extensions_dir
 
 
 def wear(session: Session, values: Mapping[str, float | str]) -> Task:
@@ -152,6 +154,49 @@ def test_blocked_ones_are_not_imported() -> None:
     environ = {"UNDERPAINT_PLUGINS_ALLOW": "nothing, at-all"}
     assert load_extensions(environ).verbs == {}
     assert set(load_extensions({}).verbs) >= {"variation"}
+
+
+WHEEL = """
+from underpaint.hookspecs import Verb, hookimpl
+
+@hookimpl
+def underpaint_verbs():
+    return [Verb(name="age", title="Age", start=lambda session, values: None, texts=("prompt",))]
+"""
+
+
+@pytest.mark.parametrize("form", ["wheel", "folder"])
+def test_what_lies_in_the_extensions_folder_is_found_without_pip(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERPAINT_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "age_it", raising=False)
+    assert "age" not in load_extensions({}).verbs, "the folder need not be there"
+    files = {
+        "age_it.py": WHEEL,
+        "age_it-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: age-it\nVersion: 1.0\n",
+        "age_it-1.0.dist-info/entry_points.txt": "[underpaint.hosts]\nage = age_it\n",
+    }
+    folder = extensions_dir()
+    folder.mkdir(parents=True)
+    if form == "wheel":
+        with zipfile.ZipFile(folder / "age_it-1.0-py3-none-any.whl", "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+    else:
+        for name, text in files.items():
+            (folder / "age" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "age" / name).write_text(text, "utf-8")
+    (folder / "notes.txt").write_text("not a plug-in", "utf-8")
+    for _ in range(2):
+        found = load_extensions({})
+        assert found.verbs["age"].title == "Age"
+        (info,) = [info for info in found.infos() if info.name == "age"]
+        assert (info.problem, info.distribution) == ("", "age-it 1.0")
+    assert sum(place.startswith(str(folder)) for place in sys.path) == 1
+    assert "age" not in load_extensions({"UNDERPAINT_PLUGINS_BLOCK": "age"}).verbs
+    monkeypatch.delitem(sys.modules, "age_it", raising=False)
 
 
 def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:

@@ -69,7 +69,7 @@ LIBRARIES = (
     Library("typing_extensions", "typing_extensions"),
 )
 
-CLIENT_PARTS = ("errors", "types", "geometry", "hookspecs", "v1", "wire", "pixels", "host", "client")
+CLIENT_PARTS = ("alias", "errors", "types", "geometry", "hookspecs", "v1", "wire", "pixels", "host", "client")
 CONFORMANCE_PARTS = ("testing/conformance",)
 """What travels too where the conformance suite is asked for."""
 SDK = Library(
