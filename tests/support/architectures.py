@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import (
 )
 
 from tests.support import original_names
+from tests.support.weight_files import write_weights
 
 State = dict[str, torch.Tensor]
 
@@ -200,23 +200,8 @@ def write_header(
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """A safetensors file with these names and shapes; its tensors are a hole that takes no disk."""
-    width = {"F16": 2, "BF16": 2, "F32": 4, "F8_E4M3": 1, "U8": 1}[dtype]
-    entries: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
-    end = 0
-    for name, tensor in state.items():
-        whole = tensor.dtype == torch.int64
-        begin, end = end, end + tensor.numel() * (8 if whole else width)
-        entries[name] = {
-            "dtype": "I64" if whole else dtype,
-            "shape": list(tensor.shape),
-            "data_offsets": [begin, end],
-        }
-    raw = json.dumps(entries, separators=(",", ":")).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(len(raw).to_bytes(8, "little") + raw)
-        file.truncate(8 + len(raw) + end)
-    return path
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return write_weights(path, shapes, dtype=dtype, metadata=metadata)
 
 
 def original_control_net(family: str, prefix: str = "control_model.") -> State:

@@ -183,9 +183,9 @@ class Client:
 
     # Models and the daemon itself
 
-    def models(self) -> ModelList:
+    def models(self, kind: str = "") -> ModelList:
         """Models that the daemon knows, and which are used when a request names none."""
-        return self._run(lambda client: client.models())
+        return self._run(lambda client: client.models(kind))
 
     def control_models(self) -> list[ControlModelInfo]:
         """What `Control.model` may name, by name, and which models each fits."""

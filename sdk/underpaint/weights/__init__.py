@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from underpaint.weights.listing import Listing
-from underpaint.weights.probe import PICKLES, SUFFIXES, Probe, Prober, classify
-from underpaint.weights.safetensors import read_safetensors
+from underpaint.weights.probe import Probe, Prober
 
-__all__ = ["PICKLES", "SUFFIXES", "Listing", "Probe", "Prober", "classify", "read_safetensors"]
+__all__ = ["Probe", "Prober"]

@@ -15,8 +15,8 @@ from tests.support import original_names as original
 from tests.support.architectures import write_header
 from tests.support.gguf_files import write_gguf
 from underpaint.errors import ModelUnusable
-from underpaint.weights import Prober, read_safetensors
-from underpaint.weights.safetensors import MAX_HEADER
+from underpaint.weights import Prober
+from underpaint.weights.safetensors import MAX_HEADER, read_safetensors
 
 TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 
