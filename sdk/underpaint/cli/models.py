@@ -17,6 +17,7 @@ from underpaint.weights import Prober
 
 app = typer.Typer(help="Models that the daemon found on disk.", no_args_is_help=True)
 app.add_typer(model_roots.app, name="roots")
+NONE = "No models: pip install underpaint-swatch, or add a folder: underpaint models roots add."
 Name = Annotated[
     str, typer.Argument(help="A name from 'underpaint models list', a diffusers folder or a checkpoint.")
 ]
@@ -51,7 +52,7 @@ def list_models(
     print_table(
         ("model", "kind", "family", "size", "controls", "state", "path", "why not"),
         rows,
-        empty="No models: pip install underpaint-swatch, or add a folder: underpaint models roots add.",
+        empty=f"There are none of the kind {kind!r}." if kind else NONE,
     )
 
 

@@ -184,7 +184,10 @@ class Client:
     # Models and the daemon itself
 
     def models(self, kind: str = "") -> ModelList:
-        """Models that the daemon knows, and which are used when a request names none."""
+        """Models that the daemon knows, and which are used when a request names none.
+
+        Those that paint; or those of a `kind` (`ModelInfo.kind`), "all" for every one.
+        """
         return self._run(lambda client: client.models(kind))
 
     def control_models(self) -> list[ControlModelInfo]:
