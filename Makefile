@@ -63,7 +63,7 @@ docs: $(VENV)/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 unit: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest tests/unit --durations=5
+	$(BIN)/python -m pytest tests/unit -n 2 --durations=5
 
 contract: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest tests/contract tests/docs tests/examples --durations=5

@@ -20,6 +20,7 @@ MODULES: Final = {
     "underpaint.errors": "Everything that is raised on purpose.",
     "underpaint.host": "What an adapter implements, and the verbs over it.",
     "underpaint.hookspecs": "Hooks for plug-ins.",
+    "underpaint.weights": "What a weight file is, for families that run single files.",
     "underpaint.testing": "A daemon without a model, a host without a window, and the conformance suite.",
 }
 """Public modules; everything else may change without notice."""

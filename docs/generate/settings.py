@@ -21,6 +21,7 @@ _FOLDERS: Final = {
     "runtime_dir": "the user's run-time folder",
     "state_dir": "the user's state folder",
     "pixel_dir": "`pixels` in the state folder",
+    "model_roots_file": "`model-roots.json` in the configuration folder",
     "policy_file": "`policy.json` in the machine's configuration folder",
 }
 

@@ -12,6 +12,7 @@ from PIL import ImageDraw
 
 from tests.support.folders import emptied
 from tests.support.installation import Installation
+from tests.support.weight_files import LORA, SDXL, write_weights
 
 STEPS = ("--steps", "3", "--seed", "5")
 
@@ -107,6 +108,28 @@ def test_models_are_listed_loaded_and_unloaded(installation: Installation) -> No
     installation.json("models", "unload", "tiny")
     listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
     assert not listed["tiny"]["loaded"]
+
+
+def test_a_folder_that_is_added_shows_its_files_with_the_reason_why_they_are_of_no_use(
+    installation: Installation, tmp_path: Path
+) -> None:
+    write_weights(tmp_path / "ui" / "models" / "loras" / "moss.safetensors", LORA)
+    write_weights(tmp_path / "ui" / "models" / "checkpoints" / "photo.safetensors", SDXL)
+    (added,) = installation.json("models", "roots", "add", str(tmp_path / "ui"))
+    assert added["layout"] == "comfyui"
+    try:
+        listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
+        assert (listed["photo"]["kind"], listed["photo"]["family"]) == ("checkpoint", "sdxl")
+        assert "no engine runs sdxl from a single file" in listed["photo"]["problem"]
+        loras = installation.json("models", "list", "--kind", "lora")["models"]
+        assert [model["name"] for model in loras] == ["lora:moss"]
+        shown = installation.json("models", "show", "lora:moss")
+        assert (shown["family"], shown["dtype"], shown["format"]) == ("sd15", "F16", "safetensors")
+        names = {model["name"] for model in installation.json("models", "list", "--kind", "all")["models"]}
+        assert names >= {"tiny", "photo", "lora:moss"}
+    finally:
+        installation.json("models", "roots", "remove", str(tmp_path / "ui"))
+    assert "photo" not in {model["name"] for model in installation.json("models", "list")["models"]}
 
 
 def test_a_placed_picture_leaves_no_job_and_no_pixels_behind(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from underpaint.cli.console import JsonOption, print_json, print_table
-from underpaint.cli.measure import Figure, calls, pixels, start
+from underpaint.cli.measure import Figure, calls, models, pixels, start
 
 
 class Part(str, enum.Enum):
@@ -19,12 +19,14 @@ class Part(str, enum.Enum):
     START = "start"
     CALLS = "calls"
     PIXELS = "pixels"
+    MODELS = "models"
 
 
 PARTS: dict[Part, Callable[[int], Iterator[Figure]]] = {
     Part.START: start.measure,
     Part.CALLS: calls.measure,
     Part.PIXELS: pixels.measure,
+    Part.MODELS: models.measure,
 }
 
 

@@ -1,26 +1,40 @@
-"""models list, load, unload."""
+"""models list, show, load, unload."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import underpaint
+from underpaint.cli import model_roots
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, guarded, print_json, print_table
+from underpaint.errors import ModelNotFound
+from underpaint.weights import Prober
 
 app = typer.Typer(help="Models that the daemon found on disk.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A name from 'underpaint models list' or a diffusers folder.")]
+app.add_typer(model_roots.app, name="roots")
+NONE = "No models: pip install underpaint-swatch, or add a folder: underpaint models roots add."
+Name = Annotated[
+    str, typer.Argument(help="A name from 'underpaint models list', a diffusers folder or a checkpoint.")
+]
 
 
 @app.command("list")
 @guarded
-def list_models(as_json: JsonOption = False) -> None:
-    """Every model, what it can do, and what is wrong with those that cannot be used."""
+def list_models(
+    kind: Annotated[
+        str,
+        typer.Option(help="Only this kind: lora, vae …; all: every kind. [default: what paints]"),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Every model, what it is, where it lies, and why those cannot be used that cannot."""
     with connect_or_start() as client:
-        found = client.models()
+        found = client.models(kind)
     if as_json:
         print_json(asdict(found))
         return
@@ -30,16 +44,15 @@ def list_models(as_json: JsonOption = False) -> None:
             "default" * (model.name == found.default_model),
             "fills" * (model.name == found.default_inpaint_model),
             "loaded" * model.loaded,
-            model.problem,
         ]
         size = f"{model.size_bytes / 1e6:,.0f} MB"
         state = ", ".join(mark for mark in marks if mark)
         roles = ", ".join(one.role for one in model.controls)
-        rows.append((model.name, model.family, f"{model.native_size} px", size, roles, state))
+        rows.append((model.name, model.kind, model.family, size, roles, state, model.path, model.problem))
     print_table(
-        ("model", "family", "native", "size", "controls", "state"),
+        ("model", "kind", "family", "size", "controls", "state", "path", "why not"),
         rows,
-        empty="No models: pip install underpaint-swatch, or name a folder with 'underpaint serve --models'.",
+        empty=f"There are none of the kind {kind!r}." if kind else NONE,
     )
 
 
@@ -67,6 +80,44 @@ def controls(as_json: JsonOption = False) -> None:
         rows,
         empty="No control models: pip install underpaint-swatch, or put one into a model root.",
     )
+
+
+@app.command()
+@guarded
+def show(name: Name, as_json: JsonOption = False) -> None:
+    """All that is known about one model, its file's header included."""
+    with connect_or_start() as client:
+        found = client.models("all")
+    model = found.get(name)
+    if model is None:
+        raise ModelNotFound(
+            f"There is no model {name!r}. 'underpaint models list --kind all' names every one.",
+            metadata={"model": name},
+        )
+    facts = {**asdict(model), **_header(Path(model.path))}
+    if as_json:
+        print_json(facts)
+        return
+    told = {what.replace("_", " "): value for what, value in facts.items() if value not in ("", ())}
+    shown = [(what, _text(value)) for what, value in told.items()]
+    print_table(("", ""), shown, empty="")
+
+
+def _header(path: Path) -> dict[str, object]:
+    """What a file's header says beyond kind and family; nothing for a folder or a file of another machine."""
+    if not path.is_file():
+        return {}
+    probe = Prober().probe(path)
+    return {
+        "format": probe.format,
+        "dtype": probe.dtype,
+        "parts": probe.parts,
+        "vocabulary": probe.vocabulary or "",
+    }
+
+
+def _text(value: object) -> str:
+    return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from underpaint.wire.discovery import write_launcher
 def serve(
     models: Annotated[
         list[Path] | None,
-        typer.Option("--models", help="A folder with models, each a diffusers folder. May be repeated."),
+        typer.Option("--models", help="A folder with models, of any known layout. May be repeated."),
     ] = None,
     device: Annotated[
         list[str] | None, typer.Option(help="cpu, cuda:0 …, one worker each. [default: the best there is]")

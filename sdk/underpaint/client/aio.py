@@ -222,10 +222,13 @@ class AsyncClient:
 
     # Models and the daemon itself
 
-    async def models(self) -> ModelList:
-        """Models that the daemon knows, and which are used when a request names none."""
+    async def models(self, kind: str = "") -> ModelList:
+        """Models that the daemon knows, and which are used when a request names none.
+
+        Those that paint; or those of a `kind` (`ModelInfo.kind`), "all" for every one.
+        """
         found: list[ModelInfo] = []
-        request = model_service_pb2.ListModelsRequest(page_size=_PAGE)
+        request = model_service_pb2.ListModelsRequest(page_size=_PAGE, kind=kind)
         while True:
             reply = await self._link.call(request, model_service_pb2.ListModelsResponse)
             found += [model_to_info(model) for model in reply.models]

@@ -183,9 +183,12 @@ class Client:
 
     # Models and the daemon itself
 
-    def models(self) -> ModelList:
-        """Models that the daemon knows, and which are used when a request names none."""
-        return self._run(lambda client: client.models())
+    def models(self, kind: str = "") -> ModelList:
+        """Models that the daemon knows, and which are used when a request names none.
+
+        Those that paint; or those of a `kind` (`ModelInfo.kind`), "all" for every one.
+        """
+        return self._run(lambda client: client.models(kind))
 
     def control_models(self) -> list[ControlModelInfo]:
         """What `Control.model` may name, by name, and which models each fits."""

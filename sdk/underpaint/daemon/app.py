@@ -57,6 +57,8 @@ class Daemon:
             settings.model_roots,
             default_model=settings.default_model,
             default_inpaint_model=settings.default_inpaint_model,
+            roots_file=settings.model_roots_file,
+            cache_file=settings.state_dir / "models.sqlite",
             load_plugins=partial(
                 Plugins,
                 installed_models=settings.installed_models,

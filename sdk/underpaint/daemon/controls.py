@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from underpaint.daemon.models import ModelIndex
-from underpaint.daemon.scan import CONFIG, DETAILS, INDEX, FoundControl, FoundModel, look_control
+from underpaint.daemon.roots.walk import INDEX
+from underpaint.daemon.scan import CONFIG, DETAILS, FoundControl, FoundModel, look_control
 from underpaint.errors import ModelNotFound, ModelUnusable
 from underpaint.hookspecs import FamilyDescriptor
 from underpaint.types import ControlModelInfo, ControlRole

@@ -9,26 +9,28 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import structlog
-
+from underpaint.daemon.catalog import Catalog
 from underpaint.daemon.plugins import Plugins
-from underpaint.daemon.scan import INDEX, FoundModel, fingerprint, look
+from underpaint.daemon.roots.walk import INDEX
+from underpaint.daemon.scan import FoundModel
 from underpaint.errors import ModelNotFound, ModelUnusable
 from underpaint.types import ControlRole, ModelInfo
+from underpaint.weights import kinds
 from underpaint.worker_v1.worker_service_pb2 import ModelSource
-
-log = structlog.get_logger(__name__)
 
 PREFERRED = "swatch"
 PREFERRED_INPAINT = "swatch-inpaint"
 FRESH_S = 1.0
+ANY_KIND = "all"
+MAX_NAMES = 600
+"""Letters of the names that an error lists."""
 
 
 class ModelIndex:
-    """Models below the roots of settings and plug-ins, and folders that a request names by absolute path.
+    """Models below the roots of settings, user and plug-ins, and what a request names by absolute path.
 
-    Names are folder names; where two roots have one, the earlier root wins. Scans run in a thread and read
-    small files only; an unchanged folder is not read again.
+    Names are paths below a root; where two roots have one, the earlier root wins. Scans run in a thread and
+    read headers and small files only; what has not changed is not read again.
     """
 
     def __init__(
@@ -38,12 +40,13 @@ class ModelIndex:
         default_model: str = "",
         default_inpaint_model: str = "",
         load_plugins: Callable[[], Plugins] = Plugins,
+        roots_file: Path | None = None,
+        cache_file: Path | None = None,
     ) -> None:
-        self._roots = tuple(root.absolute() for root in roots)
+        self._catalog = Catalog(roots, roots_file, cache_file)
         self._default, self._default_inpaint = default_model, default_inpaint_model
         self._load_plugins = load_plugins
         self._plugins: Plugins | None = None
-        self._cache: dict[Path, tuple[tuple[object, ...], FoundModel]] = {}
         self._last_scan: tuple[float, list[FoundModel]] = (-FRESH_S, [])
         self._lock = threading.Lock()
 
@@ -52,13 +55,22 @@ class ModelIndex:
         return await asyncio.to_thread(self._loaded)
 
     async def roots(self) -> tuple[Path, ...]:
-        """Folders whose subfolders are models, the one that wins first."""
+        """Folders in which models lie, the one that wins first."""
         plugins = await self.plugins()
-        return tuple(dict.fromkeys((*self._roots, *plugins.model_roots)))
+        return await asyncio.to_thread(self._catalog.folders, plugins)
 
-    async def all(self) -> list[FoundModel]:
-        """Every model by name, broken ones with their problem."""
-        return await asyncio.to_thread(self._scan)
+    async def all(self, kind: str = ANY_KIND, *, recent: bool = False) -> list[FoundModel]:
+        """Models by name, broken ones with their problem: all, those of a kind, or with "" what paints.
+
+        `recent` takes what a scan of a moment ago found, for the next page of one list.
+        """
+        found = self._recent() if recent else None
+        if found is None:
+            found = await asyncio.to_thread(self._scan)
+        if kind == ANY_KIND:
+            return found
+        wanted = (kind,) if kind else kinds.PAINTS
+        return [model for model in found if model.kind in wanted]
 
     async def find(self, name: str) -> FoundModel:
         """A usable model by name or absolute path; raises ModelNotFound or ModelUnusable."""
@@ -90,15 +102,7 @@ class ModelIndex:
             return self._plugins
 
     def _scan(self) -> list[FoundModel]:
-        plugins = self._loaded()
-        models: dict[str, FoundModel] = {}
-        for root in dict.fromkeys((*self._roots, *plugins.model_roots)):
-            for folder in _folders(root):
-                if folder.name in models:
-                    log.debug("model is hidden by one of an earlier root", folder=str(folder))
-                    continue
-                models[folder.name] = self._look(folder.name, folder, root, plugins)
-        found = sorted(models.values(), key=lambda found: found.name)
+        found = self._catalog.scan(self._loaded())
         self._last_scan = (time.monotonic(), found)
         return found
 
@@ -112,24 +116,11 @@ class ModelIndex:
         if name in models:
             return models[name]
         # Only an absolute path leaves the roots, and only because the user wrote it out.
-        folder = Path(os.path.normpath(name))
-        if Path(name).is_absolute() and (folder / INDEX).is_file():
-            return self._look(name, folder, folder.parent, self._loaded())
+        if Path(name).is_absolute() and "\0" not in name:
+            found = self._catalog.at(Path(os.path.normpath(name)), name, self._loaded())
+            if found is not None:
+                return found
         raise _not_found(name, models.values())
-
-    def _look(self, name: str, folder: Path, root: Path, plugins: Plugins) -> FoundModel:
-        try:
-            mark = (name, *fingerprint(folder))
-        except OSError as error:
-            return FoundModel(name, folder, problem=f"{error.filename}: {error.strerror}")
-        with self._lock:
-            cached = self._cache.get(folder)
-        if cached is not None and cached[0] == mark:
-            return cached[1]
-        found = look(name, folder, root, plugins.families)
-        with self._lock:
-            self._cache[folder] = (mark, found)
-        return found
 
 
 def choose_defaults(usable: Sequence[FoundModel], paint: str = "", inpaint: str = "") -> tuple[str, str]:
@@ -154,12 +145,20 @@ def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] 
     """As it is listed."""
     traits, family = found.traits, found.family
     if traits is None or family is None:
-        return ModelInfo(name=found.name, path=str(found.folder), problem=found.problem)
+        return ModelInfo(
+            name=found.name,
+            kind=found.kind,
+            family=found.told,
+            path=str(found.path),
+            problem=found.problem,
+            size_bytes=found.size_bytes,
+        )
     return ModelInfo(
         name=found.name,
+        kind=found.kind,
         title=traits.title,
         family=family.name,
-        path=str(found.folder),
+        path=str(found.path),
         operations=tuple(traits.operations),
         native_size=traits.native_size,
         size_multiple=traits.size_multiple,
@@ -186,7 +185,7 @@ def to_source(found: FoundModel) -> ModelSource:
         family=found.family.name,
         engine=found.family.engine,
         components={name: str(path) for name, path in found.traits.components.items()},
-        path=str(found.folder),
+        path=str(found.path),
     )
 
 
@@ -195,25 +194,18 @@ def _unusable(found: FoundModel) -> ModelUnusable:
     whole = found.problem.startswith("The model ")
     return ModelUnusable(
         found.problem if whole else f"The model {found.name!r} cannot be used: {found.problem}.",
-        metadata={"model": found.name, "path": str(found.folder)},
+        metadata={"model": found.name, "path": str(found.path)},
     )
 
 
-def _folders(root: Path) -> list[Path]:
-    try:
-        return sorted(folder for folder in root.iterdir() if (folder / INDEX).is_file())
-    except OSError as error:
-        log.warning("model root cannot be read", root=str(root), error=error.strerror)
-        return []
-
-
 def _not_found(name: str, known: Iterable[FoundModel]) -> ModelNotFound:
-    names = ", ".join(found.name for found in known)
+    names = ", ".join(found.name for found in known if found.kind in kinds.PAINTS)
+    names = names if len(names) <= MAX_NAMES else f"{names[:MAX_NAMES]} … (underpaint models list)"
     there = f"There are: {names}." if names else "There are none yet: pip install underpaint-swatch."
-    hint = f" No {INDEX} lies in that folder." if Path(name).is_absolute() else ""
+    hint = f" It is no folder with {INDEX} and no weight file." if Path(name).is_absolute() else ""
     return ModelNotFound(
         f"There is no model {name[:200]!r}.{hint} {there} "
-        "A diffusers folder can be named by its absolute path.",
+        "A diffusers folder or a checkpoint can be named by its absolute path.",
         metadata={"model": name[:200]},
     )
 

@@ -11,29 +11,33 @@ from typing import Any
 
 import structlog
 
+from underpaint.daemon.roots.walk import INDEX
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits
+from underpaint.weights import kinds
+from underpaint.weights.probe import PICKLES
 
 log = structlog.get_logger(__name__)
 
-INDEX = "model_index.json"
 DETAILS = "underpaint.json"
 CONFIG = "config.json"
 SHARED = "_shared_from"
 MAX_JSON = 1 << 20
-PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """A model's folder. `traits` and `family` are None where `problem` says why."""
+    """A model's folder or file. `traits` and `family` are None where `problem` says why."""
 
     name: str
-    folder: Path
+    path: Path
     family: FamilyDescriptor | None = None
     traits: ModelTraits | None = None
     size_bytes: int = 0
     problem: str = ""
+    kind: str = kinds.PIPELINE
+    told: str = ""
+    """The family that a file's header tells, whether anything here runs it or not."""
 
 
 @dataclass(frozen=True, slots=True)

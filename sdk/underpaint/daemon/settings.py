@@ -55,7 +55,10 @@ def _setting(parse: Callable[[str], Any], what: str, default: Any = None, factor
 class Settings:
     """How a daemon runs. Times in seconds, sizes in bytes or pixels as the names say."""
 
-    model_roots: tuple[Path, ...] = _setting(_paths, "folders with models, each model a subfolder", ())
+    model_roots: tuple[Path, ...] = _setting(_paths, "folders with models, of any layout that is known", ())
+    model_roots_file: Path = _setting(
+        _path, "the folders that 'underpaint models roots add' keeps", factory=paths.model_roots_file
+    )
     installed_models: bool = _setting(_flag, "offer models that were installed as packages", True)
     plugins_allow: tuple[str, ...] = _setting(_names, "only these plug-ins; empty: all", ())
     plugins_block: tuple[str, ...] = _setting(_names, "never these plug-ins", ())

@@ -41,8 +41,11 @@ def file_sha256(path: Path) -> str:
 def weight_files(component: Path) -> list[Path]:
     """The files that a component's weights are read from, in order of name.
 
-    Where a folder has several precisions, the plain ones: those that the loader takes.
+    Where a folder has several precisions, the plain ones: those that the loader takes. A component that is
+    part of a file gives that file.
     """
+    if component.is_file():
+        return [component]
     files = sorted(component.glob("*.safetensors"))
     plain = [path for path in files if ".fp16." not in path.name and ".bf16." not in path.name]
     return plain or files

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from underpaint.engine.families.single_file import part_bytes
 from underpaint.engine.provenance import weight_files
 from underpaint.errors import ModelUnusable
 
@@ -37,6 +38,8 @@ class Slot:
 
     folder: str
     dtype: str
+    part: str = ""
+    """Of a file that holds several components: which."""
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Shelf:
         """
         held = self._held.get(slot)
         if held is None:
-            held = _Held(_loaded(slot, load), _size_on_disk(Path(slot.folder)))
+            held = _Held(_loaded(slot, load), _size_on_disk(slot))
             self._held[slot] = held
             log.info("component loaded", folder=slot.folder, dtype=slot.dtype, bytes=held.size)
         held.users.add(user)
@@ -100,12 +103,16 @@ def _loaded(slot: Slot, load: Callable[[], Any]) -> Any:
         return load()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         folder = Path(slot.folder)
+        component, model = (slot.part, folder.stem) if slot.part else (folder.name, folder.parent.name)
         raise ModelUnusable(
-            f"The component {folder.name!r} of the model {folder.parent.name!r} cannot be read: {error}. "
+            f"The component {component!r} of the model {model!r} cannot be read: {error}. "
             "Download the model again, or remove it.",
-            metadata={"model": folder.parent.name, "path": slot.folder},
+            metadata={"model": model, "path": slot.folder},
         ) from error
 
 
-def _size_on_disk(folder: Path) -> int:
+def _size_on_disk(slot: Slot) -> int:
+    folder = Path(slot.folder)
+    if slot.part:
+        return part_bytes(folder, slot.part)
     return sum(path.stat().st_size for path in weight_files(folder))

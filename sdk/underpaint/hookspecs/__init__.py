@@ -7,7 +7,7 @@ host's side (`HostSpecs`) the group `underpaint.hosts`. Plug-ins run with the us
 from __future__ import annotations
 
 from underpaint.hookspecs.engine import EngineSpecs
-from underpaint.hookspecs.families import ControlTraits, FamilyDescriptor, ModelTraits
+from underpaint.hookspecs.families import Companions, ControlTraits, FamilyDescriptor, ModelTraits
 from underpaint.hookspecs.host import HostSpecs
 from underpaint.hookspecs.markers import ENGINE_GROUP, HOSTS_GROUP, PROJECT, hookimpl, hookspec
 from underpaint.hookspecs.processors import PostprocessorDescriptor, PreprocessorDescriptor
@@ -18,6 +18,7 @@ __all__ = [
     "ENGINE_GROUP",
     "HOSTS_GROUP",
     "PROJECT",
+    "Companions",
     "ControlSource",
     "ControlTraits",
     "EngineSpecs",

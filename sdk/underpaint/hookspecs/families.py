@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from underpaint.weights import Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +17,8 @@ class ModelTraits:
 
     operations: tuple[str, ...]
     components: Mapping[str, Path]
-    """Folder of each component, by name: "unet", "vae", "text_encoder", "tokenizer", "scheduler" and what
-    else a family has, "text_encoder_2" for one."""
+    """Folder of each component (or the single file that holds it), by name: "unet", "vae", "text_encoder",
+    "tokenizer", "scheduler" and what else a family has, "text_encoder_2" for one."""
     title: str = ""
     native_size: int = 512
     size_multiple: int = 8
@@ -42,6 +45,16 @@ class ControlTraits:
     license: str = ""
 
 
+class Companions(Protocol):
+    """What else the user has, for files that do not hold everything."""
+
+    def tokenizer(self, words: int) -> Path | None:
+        """CLIP's tokenizer with so many words, from another model or a package; None if there is none.
+
+        A folder with vocab.json and merges.txt, or OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyDescriptor:
     """A model family, described without importing torch: the daemon holds it too.
@@ -51,6 +64,8 @@ class FamilyDescriptor:
     the daemon, reads small files only, and may be called from any thread.
     `recognise_control(folder, config)` does the same for a control model, a folder with `config.json` and
     no `model_index.json`; None: the family has none.
+    `recognise_file(path, probe, companions)` does the same for a single weight file, of which `probe` tells
+    what its header says; left out by a family that runs folders only.
     `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).
     """
 
@@ -60,3 +75,4 @@ class FamilyDescriptor:
     schedulers: tuple[str, ...]
     recognise: Callable[[Path, Mapping[str, Any]], ModelTraits | None]
     recognise_control: Callable[[Path, Mapping[str, Any]], ControlTraits | None] | None = None
+    recognise_file: Callable[[Path, Probe, Companions], ModelTraits | None] | None = None

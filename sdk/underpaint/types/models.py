@@ -9,7 +9,10 @@ from underpaint.types.controls import ControlRole
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that the daemon found on disk. Sizes in pixels."""
+    """A model that the daemon found on disk. Sizes in pixels.
+
+    `kind` is "pipeline" for a diffusers folder, else a weight file's: "checkpoint", "lora", "vae" and so on.
+    """
 
     name: str
     title: str = ""
@@ -31,6 +34,7 @@ class ModelInfo:
     native_inpainting: bool = False
     controls: tuple[ControlRole, ...] = ()
     """Roles of control images that it takes, by role."""
+    kind: str = "pipeline"
 
 
 @dataclass(frozen=True, slots=True)

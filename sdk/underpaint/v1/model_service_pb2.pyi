@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting", "controls")
+    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting", "controls", "kind")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class Model(_message.Message):
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     NATIVE_INPAINTING_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     family: str
@@ -46,7 +47,8 @@ class Model(_message.Message):
     license: str
     native_inpainting: bool
     controls: _containers.RepeatedCompositeFieldContainer[ControlRole]
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ..., controls: _Optional[_Iterable[_Union[ControlRole, _Mapping]]] = ...) -> None: ...
+    kind: str
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ..., controls: _Optional[_Iterable[_Union[ControlRole, _Mapping]]] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ControlRole(_message.Message):
     __slots__ = ("role", "models")
@@ -79,12 +81,14 @@ class ControlModel(_message.Message):
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "kind")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    kind: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ListModelsResponse(_message.Message):
     __slots__ = ("models", "next_page_token", "default_model", "default_inpaint_model")

@@ -29,6 +29,8 @@ def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
         license=message.license,
         native_inpainting=message.native_inpainting,
         controls=roles_from(message.controls),
+        # A daemon from before single files knew folders only.
+        kind=message.kind or "pipeline",
     )
 
 
@@ -54,4 +56,5 @@ def info_to_model(info: ModelInfo) -> model_service_pb2.Model:
         license=info.license,
         native_inpainting=info.native_inpainting,
         controls=roles_to(info.controls),
+        kind=info.kind,
     )

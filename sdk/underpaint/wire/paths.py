@@ -41,6 +41,11 @@ def extensions_dir() -> Path:
     return config_dir() / "extensions"
 
 
+def model_roots_file() -> Path:
+    """Folders with models that the user added; UNDERPAINT_MODEL_ROOTS_FILE moves it."""
+    return _folder("UNDERPAINT_MODEL_ROOTS_FILE") or config_dir() / "model-roots.json"
+
+
 def pixel_dir() -> Path:
     """Mapped pixels: UNDERPAINT_PIXEL_DIR or a folder of the state folder.
 

@@ -42,7 +42,7 @@ async def test_control_models_are_found_beside_models_and_are_none_themselves(tm
     (tmp_path / "vae-alone").mkdir()
     (tmp_path / "vae-alone" / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
     models, controls = await index_of(tmp_path)
-    assert [found.name for found in await models.all()] == ["tiny"]
+    assert [found.name for found in await models.all("")] == ["tiny"]
     lines, other = await controls.all()
     tiny = await models.find("tiny")
     assert (fits(lines, tiny), fits(other, tiny)) == (True, False)

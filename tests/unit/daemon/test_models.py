@@ -54,7 +54,7 @@ async def test_the_earlier_root_wins(tmp_path: Path) -> None:
 async def test_a_folder_anywhere_can_be_named_by_its_absolute_path(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "elsewhere", "mine")
     found = await ModelIndex([]).find(str(folder))
-    assert (found.name, found.folder) == (str(folder), folder)
+    assert (found.name, found.path) == (str(folder), folder)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,10 @@ def test_a_folder_is_no_larger_than_promised(name: str, limit: int) -> None:
 
 async def test_the_daemon_lists_both_models_and_which_control_nets_steer_them() -> None:
     index = ModelIndex([MODELS], load_plugins=partial(Plugins, installed_models=False))
-    found = await index.all()
+    found = await index.all("")
     assert [(model.name, model.problem) for model in found] == [("swatch", ""), ("swatch-inpaint", "")]
+    files = await index.all("control-net")
+    assert [model.name for model in files] == ["control-net:swatch-height", "control-net:swatch-lines"]
     assert choose_defaults(found, "", "") == ("swatch", "swatch-inpaint")
     nets = await ControlIndex(index).all()
     assert [(net.name, net.problem) for net in nets] == [("swatch-height", ""), ("swatch-lines", "")]

@@ -25,8 +25,8 @@ class ModelService(ModelServiceServicer):
     async def ListModels(  # noqa: N802
         self, request: pb.ListModelsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListModelsResponse:
-        """Every model in the roots, broken ones with their problem."""
-        found = await self._models.all()
+        """Models in the roots, broken ones with their problem."""
+        found = await self._models.all(request.kind, recent=bool(request.page_token))
         shown, token = page(found, lambda model: model.name, request.page_size, request.page_token)
         loaded = await self._supervisor.loaded()
         paint, inpaint = await self._models.defaults()

@@ -10,6 +10,7 @@ import torch
 
 from underpaint.engine.diffusion.chunks import Chunk, Token, split
 from underpaint.engine.diffusion.components import Components, weight_variant
+from underpaint.engine.diffusion.single_file import load_clip, load_tokenizer
 from underpaint.engine.prompts import Span
 
 
@@ -104,12 +105,17 @@ class ClipEncoder:
 
         folder = self._components.folder(self.component)
         kind = CLIPTextModelWithProjection if self._projected else CLIPTextModel
-        network: Any = kind.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, variant=weight_variant(folder)
-        )
-        tokenizer = CLIPTokenizer.from_pretrained(
-            self._components.folder(self._tokenizer), local_files_only=True
-        )
+        words = self._components.folder(self._tokenizer)
+        network: Any
+        if folder.is_file():
+            config = self._components.config(self.component)
+            network = load_clip(kind, self.component, folder, config)
+            tokenizer = load_tokenizer(words, int(config["max_position_embeddings"]))
+        else:
+            network = kind.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, variant=weight_variant(folder)
+            )
+            tokenizer = CLIPTokenizer.from_pretrained(words, local_files_only=True)
         ready = network.to(self._components.device, self._components.dtype).eval().requires_grad_(False)
         return tokenizer, ready
 

@@ -1,4 +1,4 @@
-"""A model's component folders: configurations at once, weights from the shelf when they are needed."""
+"""A model's components, in folders or in one file: configurations at once, weights when they are needed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 
+from underpaint.engine.diffusion.single_file import load_network
+from underpaint.engine.families.single_file import CONFIG
 from underpaint.engine.provenance import weight_files
 from underpaint.engine.residency import Shelf, Slot
 from underpaint.engine.tiling import Wrap
 
 
 class Components:
-    """Folders by component's name, and what of them is in memory for one model.
+    """Folders or one file by component's name, and what of them is in memory for one model.
 
     `config`, `folder` and `weights`: any thread. All others belong to the device's one thread.
     """
@@ -37,7 +39,9 @@ class Components:
 
     def config(self, component: str, file: str = "config.json") -> Mapping[str, Any]:
         """A component's configuration."""
-        content: Mapping[str, Any] = json.loads((self._folders[component] / file).read_text("utf-8"))
+        place = self._folders[component]
+        home = self._folders[CONFIG] / component if place.is_file() else place
+        content: Mapping[str, Any] = json.loads((home / file).read_text("utf-8"))
         return content
 
     def weights(self, component: str) -> dict[str, Path]:
@@ -57,13 +61,17 @@ class Components:
         folder = self._folders[component]
 
         def load() -> tuple[Any, Wrap]:
-            network = kind.from_pretrained(
-                folder,
-                use_safetensors=True,
-                local_files_only=True,
-                variant=weight_variant(folder),
-                torch_dtype=dtype or self.dtype,
-            )
+            if folder.is_file():
+                config = self.config(component)
+                network = load_network(kind, component, folder, config, dtype or self.dtype)
+            else:
+                network = kind.from_pretrained(
+                    folder,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    variant=weight_variant(folder),
+                    torch_dtype=dtype or self.dtype,
+                )
             network = network.to(self.device).eval().requires_grad_(False)
             return network, Wrap(network)
 
@@ -71,7 +79,8 @@ class Components:
         return held
 
     def _slot(self, component: str, dtype: torch.dtype | None) -> Slot:
-        return Slot(str(self._folders[component]), str(dtype or self.dtype))
+        place = self._folders[component]
+        return Slot(str(place), str(dtype or self.dtype), component if place.is_file() else "")
 
 
 def weight_variant(folder: Path) -> str | None:

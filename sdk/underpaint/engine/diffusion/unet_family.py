@@ -22,6 +22,7 @@ from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoders, TextEncoding
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
+from underpaint.engine.families.single_file import sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
@@ -45,17 +46,20 @@ class UNetFamily(ABC):
 
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         folder = Path(source.path)
-        self._index = read_object(folder, folder / "model_index.json")
-        traits = self._recognise(folder, self._index)
+        given = {name: Path(path) for name, path in source.components.items()}
+        self._index = {} if folder.is_file() else read_object(folder, folder / "model_index.json")
+        if folder.is_file():
+            traits: ModelTraits | None = self._recognise_file(folder, given)
+        else:
+            traits = self._recognise(folder, self._index)
         if traits is None:
             raise unusable(folder, f"it is none that {type(self).__name__} runs")
         self.name = source.name or folder.name
         self._traits = traits
-        given = {name: Path(path) for name, path in source.components.items()}
         components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
         self._parts = Parts(components, self._text_encoders(components))
         self._controls = ControlNets(shelf, self.name, device, components.dtype)
-        extra = folder / TRAITS_FILE
+        extra = sidecar(folder) if folder.is_file() else folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
         if self._vocabulary is not None:
             # Few words fit into one chunk, and such a model was trained with no more.
@@ -64,6 +68,10 @@ class UNetFamily(ABC):
     @abstractmethod
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         """The traits of a model, None for another family's. Raises `ModelUnusable`."""
+
+    def _recognise_file(self, path: Path, components: Mapping[str, Path]) -> ModelTraits:
+        """The traits of a checkpoint in one file. Raises `ModelUnusable`."""
+        raise unusable(path, f"{type(self).__name__} runs folders only, no single files")
 
     @abstractmethod
     def _text_encoders(self, components: Components) -> TextEncoders:

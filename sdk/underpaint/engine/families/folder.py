@@ -49,8 +49,31 @@ def unet_traits(
     folder: Path, components: Mapping[str, Path], defaults: Defaults, operations: tuple[str, ...]
 ) -> ModelTraits:
     """Traits of a model with a U-Net; one with extra channels can only inpaint. Raises `ModelUnusable`."""
-    unet = read_object(folder, components["unet"] / "config.json")
-    vae = read_object(folder, components["vae"] / "config.json")
+    extra = folder / TRAITS_FILE
+    return traits_of(
+        folder,
+        components,
+        unet=read_object(folder, components["unet"] / "config.json"),
+        vae=read_object(folder, components["vae"] / "config.json"),
+        scheduler=read_object(folder, components["scheduler"] / "scheduler_config.json"),
+        traits=read_object(folder, extra) if extra.is_file() else {},
+        defaults=defaults,
+        operations=operations,
+    )
+
+
+def traits_of(
+    folder: Path,
+    components: Mapping[str, Path],
+    *,
+    unet: Mapping[str, Any],
+    vae: Mapping[str, Any],
+    scheduler: Mapping[str, Any],
+    traits: Mapping[str, Any],
+    defaults: Defaults,
+    operations: tuple[str, ...],
+) -> ModelTraits:
+    """The same from configurations that have been read; `traits` are those of `underpaint.json`."""
     channels = int(unet.get("in_channels", 0))
     latent = int(vae.get("latent_channels", 4))
     if channels not in (latent, 2 * latent + 1):
@@ -59,11 +82,9 @@ def unet_traits(
             f"its U-Net takes {channels} channels; {latent} (plain) or {2 * latent + 1} (inpainting) can be "
             "run. Use a text-to-image or an inpainting checkpoint",
         )
-    traits = read_object(folder, folder / TRAITS_FILE) if (folder / TRAITS_FILE).is_file() else {}
     factor = vae_factor(vae)
     native = int(traits.get("native_size_px", int(unet.get("sample_size") or 0) * factor))
     native = native or defaults.native_size
-    scheduler = read_object(folder, components["scheduler"] / "scheduler_config.json")
     chosen = str(traits.get("default_scheduler") or scheduler_name(scheduler, defaults.scheduler))
     if chosen not in SCHEDULERS:
         raise unusable(folder, f"{TRAITS_FILE} names the scheduler {chosen!r}, which is unknown")

@@ -10,7 +10,7 @@ from underpaint.engine.diffusion.clip import ClipEncoder
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.text import TextEncoders
 from underpaint.engine.diffusion.unet_family import UNetFamily
-from underpaint.engine.families.sd15_plugin import recognise
+from underpaint.engine.families.sd15_plugin import recognise, traits_of_file
 from underpaint.hookspecs import ModelTraits
 
 
@@ -19,6 +19,9 @@ class StableDiffusion15(UNetFamily):
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
+
+    def _recognise_file(self, path: Path, components: Mapping[str, Path]) -> ModelTraits:
+        return traits_of_file(path, components)
 
     def _text_encoders(self, components: Components) -> TextEncoders:
         return TextEncoders([ClipEncoder(components, "text_encoder", "tokenizer")])

@@ -9,7 +9,9 @@ from typing import Any
 from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.families.folder import Defaults, find_components, unet_traits
 from underpaint.engine.families.scheduler_names import SCHEDULERS
-from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.engine.families.single_file import file_components, file_traits
+from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.weights import Probe, kinds
 
 _PIPELINES = {
     "StableDiffusionPipeline",
@@ -19,6 +21,7 @@ _PIPELINES = {
     "LatentConsistencyModelImg2ImgPipeline",
 }
 _NETWORKS = ("unet", "vae", "text_encoder")
+_OPERATIONS = ("txt2img", "img2img", "inpaint")
 _DEFAULTS = Defaults(native_size=512, guidance_scale=7.5, scheduler="ddim")
 
 
@@ -31,7 +34,22 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     if model_index.get("_class_name") not in _PIPELINES:
         return None
     components = find_components(folder, model_index, _NETWORKS, ("tokenizer", "scheduler"))
-    return unet_traits(folder, components, _DEFAULTS, ("txt2img", "img2img", "inpaint"))
+    return unet_traits(folder, components, _DEFAULTS, _OPERATIONS)
+
+
+def recognise_file(path: Path, probe: Probe, companions: Companions) -> ModelTraits | None:
+    """The traits of a checkpoint in one file, None for another family's or another kind of file.
+
+    Raises `ModelUnusable` where it lacks a part, or no tokenizer is to be found.
+    """
+    if probe.kind != kinds.CHECKPOINT or probe.family not in ("sd15", "sd15-inpaint"):
+        return None
+    return traits_of_file(path, file_components(path, probe, companions))
+
+
+def traits_of_file(path: Path, components: Mapping[str, Path]) -> ModelTraits:
+    """The traits of a checkpoint whose components are known."""
+    return file_traits(path, components, _DEFAULTS, _OPERATIONS)
 
 
 def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
@@ -50,5 +68,6 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             schedulers=SCHEDULERS,
             recognise=recognise,
             recognise_control=recognise_control,
+            recognise_file=recognise_file,
         )
     ]

@@ -1,0 +1,77 @@
+"""CLIP's tokenizer, for single files, which never hold one: from a model that the user has, or a package."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+CLIP_WORDS = 49408
+"""Words of the tokenizer that every CLIP text encoder of Stable Diffusion and FLUX was trained with."""
+PACKAGES = ("clip", "open_clip")
+"""Packages that carry OpenAI's vocabulary."""
+VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
+MAX_JSON = 8 << 20
+
+
+class Tokenizers:
+    """The tokenizers of one scan (`underpaint.hookspecs.Companions`). Reads vocabularies when asked."""
+
+    def __init__(self, folders: Iterable[Path], known: dict[tuple[str, int, int], int]) -> None:
+        self._folders = tuple(dict.fromkeys(folders))
+        self._known = known
+        self._found: dict[int, Path | None] = {}
+
+    def tokenizer(self, words: int) -> Path | None:
+        """The first that has so many words."""
+        if words not in self._found:
+            self._found[words] = self._find(words)
+        return self._found[words]
+
+    def _find(self, words: int) -> Path | None:
+        for folder in self._folders:
+            if self._words(folder) == words and _pads_with_end(folder):
+                return folder
+        return packaged() if words == CLIP_WORDS else None
+
+    def _words(self, folder: Path) -> int:
+        vocabulary = folder / "vocab.json"
+        try:
+            status = vocabulary.stat()
+            mark = (str(vocabulary), status.st_size, status.st_mtime_ns)
+            if mark not in self._known:
+                self._known[mark] = len(_object(vocabulary)) if (folder / "merges.txt").is_file() else 0
+            return self._known[mark]
+        except OSError:
+            return 0
+
+
+def packaged() -> Path | None:
+    """The vocabulary that an installed package carries. Imports none of them."""
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+            if (Path(place) / VOCABULARY).is_file():
+                return Path(place) / VOCABULARY
+    return None
+
+
+def _pads_with_end(folder: Path) -> bool:
+    """Stable Diffusion 2 and OpenCLIP pad with "!", which CLIP L was not trained with."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        pad = _object(folder / name).get("pad_token")
+        text = pad.get("content") if isinstance(pad, dict) else pad
+        if text is not None:
+            return text == "<|endoftext|>"
+    return True
+
+
+def _object(path: Path) -> dict[str, object]:
+    try:
+        if path.stat().st_size > MAX_JSON:
+            return {}
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,93 @@
+"""A checkpoint in one file, read without torch: its components are parts of the file, told by prefixes.
+
+Configurations, which such a file does not hold, come from `configs/`, beside this module. Traits that it
+cannot tell may lie beside it, in NAME.underpaint.json for NAME.safetensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from underpaint.engine.families.folder import TRAITS_FILE, Defaults, read_object, traits_of, unusable
+from underpaint.hookspecs import Companions, ModelTraits
+from underpaint.weights import Probe
+from underpaint.weights.safetensors import read_safetensors
+
+CONFIGS = Path(__file__).with_name("configs")
+"""Folders of configurations by family; each as a diffusers folder without weights."""
+CONFIG = "config"
+"""Component that stands for one of these folders."""
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "unet": ("model.diffusion_model.",),
+    "vae": ("first_stage_model.", "vae."),
+    "text_encoder": ("cond_stage_model.transformer.",),
+}
+"""How the tensors' names of a component start in a checkpoint."""
+
+
+def file_components(path: Path, probe: Probe, companions: Companions) -> dict[str, Path]:
+    """Components of a checkpoint that holds U-Net, VAE and one CLIP text encoder.
+
+    Raises `ModelUnusable` where one is missing, or the tokenizer is nowhere to be found.
+    """
+    for part, what in (("vae", "VAE"), ("text_encoder", "text encoder")):
+        if part not in probe.parts:
+            raise unusable(path, f"it holds no {what}. Get the file that has it baked in")
+    tokenizer = companions.tokenizer(probe.vocabulary)
+    if tokenizer is None:
+        raise unusable(
+            path,
+            f"single files hold no tokenizer, and none with {probe.vocabulary} words was found. Add a folder "
+            "that has CLIP's (ComfyUI's installation, the Hugging Face cache with "
+            "openai/clip-vit-large-patch14 or any Stable Diffusion 1.5 folder) with 'underpaint models roots "
+            "add FOLDER', or run: pip install openai-clip",
+        )
+    home = CONFIGS / probe.family
+    scheduler = home / ("scheduler-v" if probe.v_prediction else "scheduler")
+    parts = {part: path for part in PREFIXES}
+    return {**parts, "tokenizer": tokenizer, "scheduler": scheduler, CONFIG: home}
+
+
+def file_traits(
+    path: Path, components: Mapping[str, Path], defaults: Defaults, operations: tuple[str, ...]
+) -> ModelTraits:
+    """Traits of a checkpoint with these components. Raises `ModelUnusable`."""
+    home = components[CONFIG]
+    beside = sidecar(path)
+    return traits_of(
+        path,
+        components,
+        unet=_shipped(home / "unet" / "config.json"),
+        vae=_shipped(home / "vae" / "config.json"),
+        scheduler=_shipped(components["scheduler"] / "scheduler_config.json"),
+        traits={"title": path.stem, **(read_object(path, beside) if beside.is_file() else {})},
+        defaults=defaults,
+        operations=operations,
+    )
+
+
+def sidecar(path: Path) -> Path:
+    """Where a file's traits lie, if it has any."""
+    return path.with_name(f"{path.stem}.{TRAITS_FILE}")
+
+
+def part_bytes(path: Path, component: str) -> int:
+    """Bytes that a component takes in a checkpoint."""
+    widths = {"F64": 8, "F32": 4, "I64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
+    listing = read_safetensors(path)
+    total = 0
+    for name, shape in listing.shapes.items():
+        if name.startswith(PREFIXES.get(component, ())):
+            size = widths.get(listing.dtypes[name], 2)
+            for edge in shape:
+                size *= edge
+            total += size
+    return total
+
+
+@lru_cache(maxsize=64)
+def _shipped(path: Path) -> Mapping[str, Any]:
+    return read_object(path.parent, path)

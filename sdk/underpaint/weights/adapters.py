@@ -1,0 +1,128 @@
+"""Control nets, IP-Adapters, T2I-Adapters, LoRAs and embeddings by their tensors' names and shapes."""
+
+from __future__ import annotations
+
+from underpaint.weights.denoisers import REFINER_CONTEXT, SD2_CONTEXT, SD15_CONTEXT, SDXL_CONTEXT
+from underpaint.weights.kinds import CONTROL_NET, EMBEDDING, IP_ADAPTER, LORA, T2I_ADAPTER, UNKNOWN
+from underpaint.weights.listing import Listing
+
+_CONTEXTS = {SD15_CONTEXT: "sd15", SD2_CONTEXT: "sd2", SDXL_CONTEXT: "sdxl", REFINER_CONTEXT: "sdxl-refiner"}
+_LORA_ENDS = (
+    *(
+        ".lora_down.weight",
+        ".lora_A.weight",
+        ".lora_A.default.weight",
+        ".lora.down.weight",
+        "_lora.down.weight",
+    ),
+    *(
+        ".hada_w1_a",
+        ".lokr_w1",
+        ".lokr_w1_a",
+        ".oft_blocks",
+        ".diff",
+        ".lora1.down.weight",
+        "_lora1.down.weight",
+    ),
+)
+# FLUX's blocks as LoRAs name them: kohya's, BFL's and XLabs', diffusers'.
+_FLUX_BLOCKS = ("double_blocks", "single_blocks", "single_transformer_blocks")
+
+
+def control_net(listing: Listing) -> tuple[str, str] | None:
+    """A control net in original or diffusers' naming, or a control LoRA."""
+    shapes = listing.shapes
+    if "lora_controlnet" in shapes:
+        return CONTROL_NET, _CONTEXTS.get(_context(listing), UNKNOWN)
+    if "input_hint_block.0.weight" in shapes or "controlnet_cond_embedding.conv_in.weight" in shapes:
+        return CONTROL_NET, _CONTEXTS.get(_context(listing), UNKNOWN)
+    if "controlnet_x_embedder.weight" in shapes or "pos_embed_input.weight" in shapes:
+        return CONTROL_NET, "flux" if listing.size("x_embedder.weight", 0) == 3072 else UNKNOWN
+    return None
+
+
+def ip_adapter(listing: Listing) -> tuple[str, str] | None:
+    """An IP-Adapter, its FaceID kind with LoRA weights among them."""
+    shapes = listing.shapes
+    key = listing.first_ending(".to_k_ip.weight")
+    if key:
+        return IP_ADAPTER, _CONTEXTS.get(listing.size(key, 1), UNKNOWN)
+    if listing.any_starts("image_proj.") and listing.any_starts("ip_adapter."):
+        return IP_ADAPTER, UNKNOWN
+    if "ip_adapter_proj_model.proj.weight" in shapes:
+        return IP_ADAPTER, "flux" if listing.any_starts("double_blocks.") else UNKNOWN
+    return None
+
+
+def t2i_adapter(listing: Listing) -> tuple[str, str] | None:
+    """A T2I-Adapter; SDXL's starts from a picture unshuffled by 16, SD 1.5's by 8."""
+    for name in ("adapter.conv_in.weight", "conv_in.weight"):
+        prefix = name.removesuffix("conv_in.weight")
+        if name in listing.shapes and (
+            f"{prefix}body.0.resnets.0.block1.weight" in listing.shapes
+            or f"{prefix}body.0.block1.weight" in listing.shapes
+        ):
+            channels = listing.size(name, 1)
+            return T2I_ADAPTER, {64: "sd15", 192: "sd15", 256: "sdxl", 768: "sdxl"}.get(channels, UNKNOWN)
+    return None
+
+
+def lora(listing: Listing) -> tuple[str, str] | None:
+    """A LoRA in kohya's, diffusers', BFL's or XLabs' naming, or one of LyCORIS' kinds."""
+    key = listing.first_ending(*_LORA_ENDS)
+    if not key:
+        return None
+    names = listing.shapes
+    if any(block in name for name in names for block in _FLUX_BLOCKS):
+        return LORA, "flux"
+    width = _lora_context(listing)
+    if width:
+        return LORA, _CONTEXTS.get(width, UNKNOWN)
+    return LORA, _family_of_text(listing)
+
+
+def embedding(listing: Listing) -> tuple[str, str] | None:
+    """A textual inversion: one table a text encoder, A1111's `emb_params` or a name of its own."""
+    shapes = listing.shapes
+    if not 0 < len(shapes) <= 2 or any(len(shape) not in (1, 2) for shape in shapes.values()):
+        return None
+    widths = sorted(shape[-1] for shape in shapes.values())
+    rows = max(shape[0] if len(shape) == 2 else 1 for shape in shapes.values())
+    if rows > 256:
+        return None
+    found = {(768,): "sd15", (1024,): "sd2", (768, 1280): "sdxl"}.get(tuple(widths))
+    return (EMBEDDING, found) if found else None
+
+
+def _context(listing: Listing) -> int:
+    """Width of the text that the first cross-attention reads."""
+    key = listing.first_ending("attn2.to_k.weight", "attn2.to_k.down")
+    return listing.size(key, 1)
+
+
+def _lora_context(listing: Listing) -> int:
+    """The same, from the factor of a LoRA that stands on the input's side."""
+    for name in listing.shapes:
+        if "attn2_to_k" not in name and "attn2.to_k" not in name and "attn2.processor.to_k" not in name:
+            continue
+        if name.endswith(
+            (".lora_down.weight", ".lora_A.weight", ".down.weight", ".lora_A.default.weight", ".diff")
+        ):
+            return listing.size(name, 1)
+        if name.endswith(".hada_w1_b"):
+            return listing.size(name, 1)
+        if name.endswith((".lokr_w1", ".lokr_w1_b")):
+            base = name[: name.rindex(".lokr_w1")]
+            other = listing.size(f"{base}.lokr_w2", 1) or listing.size(f"{base}.lokr_w2_b", 1)
+            return listing.size(name, 1) * other
+    return 0
+
+
+def _family_of_text(listing: Listing) -> str:
+    """For a LoRA without cross-attention."""
+    if listing.any_starts("lora_te2_") or listing.any_starts("text_encoder_2."):
+        return "sdxl"
+    for name in listing.shapes:
+        if name.startswith("lora_te_") and name.endswith("fc1.lora_down.weight"):
+            return {768: "sd15", 1024: "sd2"}.get(listing.size(name, 1), UNKNOWN)
+    return UNKNOWN

@@ -1,0 +1,31 @@
+"""Kinds of weight files, kebab-case, as models are listed with them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PIPELINE: Final = "pipeline"
+"""A diffusers folder: everything that a picture takes."""
+CHECKPOINT: Final = "checkpoint"
+"""A denoiser with its VAE and text encoders, or some of these, in one file."""
+UNET: Final = "unet"
+TRANSFORMER: Final = "transformer"
+VAE: Final = "vae"
+TEXT_ENCODER: Final = "text-encoder"
+IMAGE_ENCODER: Final = "image-encoder"
+LORA: Final = "lora"
+EMBEDDING: Final = "embedding"
+CONTROL_NET: Final = "control-net"
+T2I_ADAPTER: Final = "t2i-adapter"
+IP_ADAPTER: Final = "ip-adapter"
+UPSCALER: Final = "upscaler"
+UNKNOWN: Final = "unknown"
+"""Also the family of what no rule knows."""
+
+PAINTS: Final = (PIPELINE, CHECKPOINT)
+"""Kinds that can be named as a request's model."""
+KINDS: Final = (
+    *PAINTS,
+    *(UNET, TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER),
+    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, UPSCALER, UNKNOWN),
+)
