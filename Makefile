@@ -86,7 +86,7 @@ pictures: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.hosts.screenshots
 
 swatch: $(VENV)/dev.stamp
-	cd sdk/swatch && for step in data vae latents words unet finish drawings control export sheets; do \
+	cd sdk/swatch && for step in data vae decoder latents words unet finish drawings control export sheets; do \
 		$(abspath $(BIN))/python -m training $$step || exit 1; done
 
 swatch-figures: $(VENV)/dev.stamp

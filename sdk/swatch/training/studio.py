@@ -23,7 +23,7 @@ from underpaint.engine.inpaint import MaskSet, mask_bounds, match_colors, prepar
 from underpaint.geometry import mask_plan
 
 from . import control
-from .export import BEST, FILL_GUIDANCE, parts, scheduler
+from .export import BEST, CONTROL_GUIDANCE, FILL_GUIDANCE, parts, scheduler
 from .latents import wrap
 from .render import Picture
 
@@ -107,7 +107,7 @@ class Studio:
 
     def follow(
         self, kind: str, words: Sequence[str], drawn: Sequence[Picture], seeds: Sequence[int], *,
-        guidance: float | None = None, scale: float = 1.0,
+        guidance: float = CONTROL_GUIDANCE, scale: float = 1.0,
     ) -> list[Picture]:  # fmt: skip
         """A picture for each drawing ``[256, 256, 3]`` of a kind (lines or height)."""
         if kind not in self._controls:
@@ -120,7 +120,7 @@ class Studio:
             )  # fmt: skip
             return _images(pipeline(
                 list(words[part]), image=[Image.fromarray(d) for d in drawn[part]],
-                num_inference_steps=10, guidance_scale=_guidance(guidance), height=256, width=256,
+                num_inference_steps=10, guidance_scale=guidance, height=256, width=256,
                 controlnet_conditioning_scale=scale, generator=_generators(seeds[part]),
                 output_type="np",
             ))  # fmt: skip
