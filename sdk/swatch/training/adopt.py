@@ -21,6 +21,11 @@ def _state(kind: type[nn.Module], folder: Path) -> State:
     return dict(loaded.state_dict())
 
 
+def _control(folder: Path, gain: float) -> State:
+    net = ControlNetModel.from_pretrained(folder, torch_dtype=torch.float32)
+    return dict(control.louder(net, 1 / gain).state_dict())
+
+
 def adopt(root: Path = MODELS) -> list[str]:
     """Write every checkpoint that is missing; returns their names.
 
@@ -40,7 +45,7 @@ def adopt(root: Path = MODELS) -> list[str]:
         "swatch": {"averaged": {"unet": net}},
         "inpaint": {"averaged": {"unet": _state(UNet2DConditionModel, root / "swatch-inpaint" / "unet")}},
         **{
-            kind: {"averaged": {"control": _state(ControlNetModel, root / f"swatch-{kind}")}}
+            kind: {"averaged": {"control": _control(root / f"swatch-{kind}", control.GAINS[kind])}}
             for kind in control.KINDS
         },
     }
