@@ -156,7 +156,7 @@ OTHERS = [
         {"model": "sdxl"},
     ),
     ("name that escapes", paint(model="../tiny"), "MODEL_NOT_FOUND", "absolute path", {}),
-    ("folder without a model", paint(model="/"), "MODEL_NOT_FOUND", "No model_index.json", {}),
+    ("folder without a model", paint(model="/"), "MODEL_NOT_FOUND", "no folder with model_index.json", {}),
     ("pickled model", paint(model="pickled"), "MODEL_UNUSABLE", "safe_serialization", {"model": "pickled"}),
     (
         "model that cannot",
