@@ -104,7 +104,7 @@ def test_tiling_is_seamless_along_its_axes_and_leaks_into_no_other_job(
 
 def test_the_denoiser_itself_commutes_with_rolling_when_tiled(ours: Ours) -> None:
     task = ours.run(Case("txt2img"))
-    unet, wrap = ours.family._parts.unet
+    unet, wrap = ours.family._parts.network
     sample = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
 
     def forward(shift: int) -> torch.Tensor:
@@ -184,7 +184,7 @@ def test_components_of_the_same_folder_are_in_memory_once(models: Path) -> None:
     assert second._parts.missing() == ["unet"]
     second.load()
     assert first._parts.vae[0] is second._parts.vae[0]
-    assert first._parts.unet[0] is not second._parts.unet[0]
+    assert first._parts.network[0] is not second._parts.network[0]
     shelf.release("small")
     assert second.loaded and not first.loaded
 

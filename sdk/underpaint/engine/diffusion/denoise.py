@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.diffusion.latents import begin, blend
-from underpaint.engine.diffusion.parts import Parts
+from underpaint.engine.diffusion.latents import advance, begin
 from underpaint.engine.diffusion.text import TextEncoding
+from underpaint.engine.diffusion.unet_parts import UNetParts
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
@@ -18,33 +18,23 @@ Steering = Callable[[Sequence[DiffusionTask], Mapping[str, Any]], Mapping[str, A
 """What controls add to the arguments of the U-Net, given all others."""
 
 
-def denoise(jobs: Sequence[DiffusionTask], parts: Parts, conditions: Conditions, steering: Steering) -> None:
+def denoise(
+    jobs: Sequence[DiffusionTask], parts: UNetParts, conditions: Conditions, steering: Steering
+) -> None:
     """The next step of jobs in one bucket: one forward pass of the U-Net."""
     for job in jobs:
         if job.current.latents is None:
             begin(job, parts)
-    unet, wrap = parts.unet
+    unet, wrap = parts.network
     inputs = denoiser_inputs(jobs, parts)
     inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
     inputs |= steering(jobs, inputs)
     with wrap.around(jobs[0].image.tiling):
         output = unet(**inputs, return_dict=False)[0].float()
-    for index, job in enumerate(jobs):
-        job.denoiser_calls += 1
-        predicted = output[index : index + 1]
-        if job.guided:
-            with_prompt = output[len(jobs) + index : len(jobs) + index + 1]
-            predicted = predicted + job.resolved.guidance_scale * (with_prompt - predicted)
-        current = job.current
-        assert current.latents is not None
-        current.latents = current.sampler.step(predicted, current.latents)
-        blend(current)
-        if current.sampler.finished and current.refining is not None:
-            current.done_before = current.sampler.done
-            current.sampler, current.refining, current.refined = current.refining, None, True
+    advance(jobs, output)
 
 
-def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: Parts) -> dict[str, Any]:
+def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str, Any]:
     """Arguments for one call of the U-Net for all jobs: without the prompts first, then with them."""
     samples, timesteps = [], []
     for job in jobs:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import torch
 
@@ -20,6 +20,22 @@ from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import SECOND_PASS_STRENGTH, Size
 from underpaint.hookspecs import ModelTraits
 from underpaint.types import Bounds, PlannedStage, StageKind
+from underpaint.v1 import job_service_pb2
+
+
+class SamplerMaker(Protocol):
+    """Makes a job's way through its timesteps for a pass of `size`; see `underpaint.engine.schedulers`."""
+
+    def __call__(
+        self,
+        name: str,
+        steps: int,
+        generator: torch.Generator,
+        size: Size,
+        strength: float | None,
+        part: tuple[float, float],
+    ) -> Sampler:
+        """A sampler by its scheduler's name; `strength` and `part` as in `Sampler`."""
 
 
 @dataclass
@@ -101,16 +117,17 @@ def prepare_task(
     assignment: Assignment,
     traits: ModelTraits,
     model: str,
-    scheduler_config: Mapping[str, Any],
+    sampler: SamplerMaker,
     *,
-    guidance_embedded: bool,
+    guided: Callable[[job_service_pb2.JobSpec], bool],
     missing: Callable[[Sequence[PlannedControl]], int],
     refiner_from: float = 1.0,
 ) -> DiffusionTask:
     """Checks and plans a job; `missing` counts what must be loaded for it, given its controls.
 
-    `refiner_from`: share of the noise schedule, 0.0 to 1.0, behind which a refiner takes over. Raises
-    `InvalidRequest`, `OperationUnsupported` or `PluginFailed`.
+    `guided`: whether the denoiser runs twice a step for a resolved specification. `refiner_from`: share of
+    the noise schedule, 0.0 to 1.0, behind which a refiner takes over. Raises `InvalidRequest`,
+    `OperationUnsupported` or `PluginFailed`.
     """
     spec = resolve(assignment, traits, model)
     notes = choose_wildcards(spec)
@@ -119,7 +136,7 @@ def prepare_task(
     if image.operation == "inpaint":
         # What inpainting keeps is noised anew each step by the denoiser that began.
         refiner_from = 1.0
-    path = partial(_path, spec.scheduler, scheduler_config, spec.steps, generator, refiner_from)
+    path = partial(_path, partial(sampler, spec.scheduler, spec.steps, generator), refiner_from)
     first = _first_pass(image, path)
     passes = [first]
     if image.sizes.two_passes:
@@ -140,7 +157,7 @@ def prepare_task(
         passes=passes,
         generator=generator,
         controls=controls,
-        guided=spec.guidance_scale > 1.0 and not guidance_embedded,
+        guided=guided(spec),
     )
 
 
@@ -160,20 +177,17 @@ def second_pass(task: DiffusionTask) -> None:
 
 
 def _path(
-    scheduler: str,
-    config: Mapping[str, Any],
-    steps: int,
-    generator: torch.Generator,
+    sampler_of: Callable[[Size, float | None, tuple[float, float]], Sampler],
     refiner_from: float,
     size: Size,
     strength: float,
     begin: float | None,
 ) -> Pass:
     """A pass at one size; `begin` is the strength that the samplers start with, None for pure noise."""
-    sampler = Sampler(scheduler, config, steps, generator, begin, (0.0, refiner_from))
+    sampler = sampler_of(size, begin, (0.0, refiner_from))
     if refiner_from >= 1.0:
         return Pass(size, sampler, strength)
-    refining = Sampler(scheduler, config, steps, generator, begin, (refiner_from, 1.0))
+    refining = sampler_of(size, begin, (refiner_from, 1.0))
     if not len(sampler):
         return Pass(size, refining, strength, refined=True)
     return Pass(size, sampler, strength, refining if len(refining) else None)

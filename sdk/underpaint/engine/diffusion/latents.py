@@ -5,13 +5,13 @@ Noise is drawn in the stock pipelines' order from the job's own generator on the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from torch.nn import functional
 
 from underpaint.engine.diffusion.job import DiffusionTask, Pass
 from underpaint.engine.diffusion.parts import Parts
-from underpaint.engine.pixels.color import Floats
 
 
 def begin(job: DiffusionTask, parts: Parts) -> None:
@@ -35,7 +35,7 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
             current.latents = current.sampler.noised(current.image_latents, current.noise)
         if current.mask is None:
             return
-        current.mask_cells = mask_to_cells(current.mask, parts.factor, hard=parts.inpaints).to(parts.device)
+        current.mask_cells = parts.mask_cells(current.mask)
         if parts.inpaints:
             hole = (current.mask < 0.5).astype(np.float32)[..., None]
             # A masked pixel is 0.0 between -1.0 and 1.0: grey.
@@ -43,6 +43,27 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
         elif autoencoder.encoding_draws:
             # Here the stock pipeline encodes the masked picture and forgets it: keep its place in the stream.
             _noise(current, parts, generator)
+
+
+def advance(jobs: Sequence[DiffusionTask], output: torch.Tensor) -> None:
+    """After a forward pass: guidance, one step of each job's scheduler, and what is kept put back.
+
+    `output`, float32 `(n, c, h, w)`: a row for each job, or, with guidance, one without the prompts for each
+    and then one with them.
+    """
+    for index, job in enumerate(jobs):
+        job.denoiser_calls += 1
+        predicted = output[index : index + 1]
+        if job.guided:
+            with_prompt = output[len(jobs) + index : len(jobs) + index + 1]
+            predicted = predicted + job.resolved.guidance_scale * (with_prompt - predicted)
+        current = job.current
+        assert current.latents is not None
+        current.latents = current.sampler.step(predicted, current.latents)
+        blend(current)
+        if current.sampler.finished and current.refining is not None:
+            current.done_before = current.sampler.done
+            current.sampler, current.refining, current.refined = current.refining, None, True
 
 
 def blend(current: Pass) -> None:
@@ -58,21 +79,6 @@ def blend(current: Pass) -> None:
     active = current.mask_cells > 1.0 - sampler.done / len(sampler)
     kept = sampler.noised(current.image_latents, current.noise)
     current.latents = torch.where(active, current.latents, kept)
-
-
-def mask_to_cells(mask: Floats, factor: int, *, hard: bool) -> torch.Tensor:
-    """A mask in pixels as `(1, 1, h, w)` in latent cells.
-
-    A binary mask (or a `hard` one, cut at 0.5) takes each cell's first pixel, as the stock pipelines do; a
-    soft one is averaged.
-    """
-    cells = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None]
-    size = (mask.shape[0] // factor, mask.shape[1] // factor)
-    if hard:
-        cells = (cells >= 0.5).float()
-    if bool(((cells == 0.0) | (cells == 1.0)).all()):
-        return functional.interpolate(cells, size)
-    return functional.interpolate(cells, size, mode="area")
 
 
 def _noise(current: Pass, parts: Parts, generator: torch.Generator) -> torch.Tensor:

@@ -1,34 +1,53 @@
-"""The networks of a U-Net model together: denoiser, autoencoder, text encoders."""
+"""The networks of a model together: denoiser, autoencoder, text encoders."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from underpaint.engine.diffusion.autoencoder import COMPONENT as VAE
 from underpaint.engine.diffusion.autoencoder import Autoencoder
+from underpaint.engine.diffusion.cells import mask_to_cells
 from underpaint.engine.diffusion.components import Components
-from underpaint.engine.diffusion.text import TextEncoders
+from underpaint.engine.diffusion.text import TextReader
+from underpaint.engine.pixels.color import Floats
 from underpaint.engine.tiling import Wrap
 
-UNET = "unet"
 
-
-class Parts:
+class Parts(ABC):
     """One model's networks. Reads configurations at once, weights when they are needed.
 
     `missing`, `load`, `claim` and the networks belong to the device's one thread.
     """
 
-    def __init__(self, components: Components, text: TextEncoders) -> None:
+    denoiser: ClassVar[str]
+    """The denoiser's component."""
+
+    def __init__(self, components: Components, text: TextReader) -> None:
         self.components = components
         self.text = text
         self.autoencoder = Autoencoder(components)
-        self.unet_config = components.config(UNET)
+        self.denoiser_config = components.config(self.denoiser)
         self.scheduler_config = components.config("scheduler", "scheduler_config.json")
-        self._names = (*text.components, UNET, VAE)
+        self._names = (*text.components, self.denoiser, VAE)
+
+    @property
+    @abstractmethod
+    def network(self) -> tuple[Any, Wrap]:
+        """The denoiser, loaded if need be, and the switch for its edges."""
+
+    @property
+    @abstractmethod
+    def inpaints(self) -> bool:
+        """Whether the denoiser takes mask and masked picture beside the latents."""
+
+    @property
+    @abstractmethod
+    def guidance_embedded(self) -> bool:
+        """Whether the denoiser takes the guidance scale as a number, in place of a second forward pass."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -45,17 +64,6 @@ class Parts:
         """Pixels that a latent cell spans along one side."""
         return self.autoencoder.factor
 
-    @property
-    def inpaints(self) -> bool:
-        """Whether the denoiser takes mask and masked picture beside the latents."""
-        return int(self.unet_config["in_channels"]) != self.autoencoder.channels
-
-    @property
-    def guidance_width(self) -> int | None:
-        """Width of the embedded guidance scale, for models distilled with one."""
-        width: int | None = self.unet_config.get("time_cond_proj_dim")
-        return width
-
     def weights(self) -> dict[str, Path]:
         """Weight files by their path inside the model."""
         return {path: file for name in self._names for path, file in self.components.weights(name).items()}
@@ -66,8 +74,8 @@ class Parts:
 
     def load(self, component: str) -> None:
         """Brings one component into memory."""
-        if component == UNET:
-            _ = self.unet
+        if component == self.denoiser:
+            _ = self.network
         elif component == VAE:
             _ = self.vae
         else:
@@ -79,18 +87,20 @@ class Parts:
             self.load(component)
 
     @property
-    def unet(self) -> tuple[Any, Wrap]:
-        """The denoiser, and the switch for its edges."""
-        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-        return self.components.network(UNET, UNet2DConditionModel)
-
-    @property
     def vae(self) -> tuple[Any, Wrap]:
         """The autoencoder, and the switch for its edges."""
         return self.autoencoder.network
 
+    def mask_cells(self, mask: Floats) -> torch.Tensor:
+        """A mask `(height, width)` in pixels, 1.0 = repaint, as the denoiser or `blend` wants it.
+
+        `(1, 1, h, w)` in latent cells; a denoiser that takes a mask may want more channels.
+        """
+        return mask_to_cells(mask, self.factor, hard=self.inpaints).to(self.device)
+
     def _has(self, component: str) -> bool:
         if component == VAE:
             return self.autoencoder.loaded
-        return self.text.has(component) if component in self.text.components else self.components.has(UNET)
+        if component in self.text.components:
+            return self.text.has(component)
+        return self.components.has(self.denoiser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 
@@ -32,6 +33,27 @@ class TextEncoding:
         """Zeros of the same shape."""
         pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
         return TextEncoding(torch.zeros_like(self.hidden), pooled)
+
+
+class TextReader(Protocol):
+    """What reads prompts for a model. Belongs to the device's one thread."""
+
+    components: tuple[str, ...]
+    """Names of the components with weights."""
+    max_chunks: int
+    """Chunks of a prompt that are read at most, by a reader that reads in chunks."""
+
+    def has(self, component: str) -> bool:
+        """Whether a component is in memory."""
+
+    def load(self, component: str) -> None:
+        """Brings one into memory."""
+
+    def encode(self, prompt: str) -> TextEncoding:
+        """A prompt as the denoiser reads it."""
+
+    def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
+        """A prompt and a negative prompt, of the same length."""
 
 
 class TextEncoders:

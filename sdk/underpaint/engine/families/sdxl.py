@@ -12,9 +12,9 @@ from underpaint.engine.diffusion.clip import ClipEncoder
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import readings
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoders
 from underpaint.engine.diffusion.unet_family import UNetFamily
+from underpaint.engine.diffusion.unet_parts import UNetParts
 from underpaint.engine.families.folder import read_object
 from underpaint.engine.families.sdxl_plugin import is_refiner, recognise
 from underpaint.engine.families.sdxl_refiner import REFINER, refiner_from
@@ -36,13 +36,13 @@ class StableDiffusionXL(UNetFamily):
         folders = {**self._traits.components, **given}
         named = [name for name in folders if name.startswith(REFINER)]
         second = {name.removeprefix(REFINER): folders[name] for name in named}
-        self._second: Parts | None = None
+        self._second: UNetParts | None = None
         self._share = 1.0
         if second:
             home = second["unet"].parent
             self._second_index = read_object(home, home / "model_index.json")
             components = Components({**folders, **second}, self.name, shelf, device, dtype)
-            self._second = Parts(components, _encoders(components, self._second_index))
+            self._second = UNetParts(components, _encoders(components, self._second_index))
             self._share = refiner_from(Path(source.path))
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
@@ -63,7 +63,7 @@ class StableDiffusionXL(UNetFamily):
         }
 
     @property
-    def _refiner(self) -> Parts | None:
+    def _refiner(self) -> UNetParts | None:
         return self._second
 
     @property

@@ -1,0 +1,231 @@
+"""What families of latent diffusion have in common, whatever their denoiser: stages, buckets, memory, text.
+
+Between two steps a job's latents are `(1, channels, height, width)` in float32; how a denoiser wants them is
+its family's business. With the same seed they are those of the stock pipelines.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.diffusion.components import Components
+from underpaint.engine.diffusion.job import DiffusionTask, second_pass
+from underpaint.engine.diffusion.latents import begin
+from underpaint.engine.diffusion.parts import Parts
+from underpaint.engine.diffusion.text import TextEncoding
+from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
+from underpaint.engine.families.single_file import sidecar
+from underpaint.engine.families.vocabulary import Vocabulary
+from underpaint.engine.family import Assignment, Picture, Task
+from underpaint.engine.finish import finish_picture
+from underpaint.engine.prompts import parse, plain
+from underpaint.engine.provenance import file_sha256
+from underpaint.engine.residency import Shelf
+from underpaint.hookspecs import ModelTraits
+from underpaint.types import Preview, StageKind
+from underpaint.worker_v1 import worker_service_pb2
+
+MAX_BATCH = 16
+"""Jobs in one forward pass, at most."""
+CPU_CELLS = 8 * 32 * 32
+"""Latent cells in one forward pass on a CPU: with more, batching gains nothing there."""
+GPU_CELLS = 16 * 64 * 64
+"""Latent cells in one forward pass on a GPU."""
+
+
+class LatentFamily(ABC):
+    """One model of such a family (see `underpaint.engine.family.Family`).
+
+    A family says which models are its own (`_recognise`), which networks they have (`_make_parts`), how a job
+    is planned (`_plan`) and what one step of its denoiser is (`_denoise`).
+    """
+
+    def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
+        folder = Path(source.path)
+        given = {name: Path(path) for name, path in source.components.items()}
+        self._index = {} if folder.is_file() else read_object(folder, folder / "model_index.json")
+        if folder.is_file():
+            traits: ModelTraits | None = self._recognise_file(folder, given)
+        else:
+            traits = self._recognise(folder, self._index)
+        if traits is None:
+            raise unusable(folder, f"it is none that {type(self).__name__} runs")
+        self.name = source.name or folder.name
+        self._traits = traits
+        components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
+        self._parts = self._make_parts(components)
+        extra = sidecar(folder) if folder.is_file() else folder / TRAITS_FILE
+        self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
+        if self._vocabulary is not None:
+            # Few words fit into one chunk, and such a model was trained with no more.
+            self._parts.text.max_chunks = 1
+
+    @abstractmethod
+    def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
+        """The traits of a model, None for another family's. Raises `ModelUnusable`."""
+
+    def _recognise_file(self, path: Path, components: Mapping[str, Path]) -> ModelTraits:
+        """The traits of a checkpoint in one file. Raises `ModelUnusable`."""
+        raise unusable(path, f"{type(self).__name__} runs folders only, no single files")
+
+    @abstractmethod
+    def _make_parts(self, components: Components) -> Parts:
+        """This model's networks; reads configurations only."""
+
+    @abstractmethod
+    def _plan(self, assignment: Assignment) -> DiffusionTask:
+        """A job with its passes, by `underpaint.engine.diffusion.job.prepare_task`. Any thread."""
+
+    @abstractmethod
+    def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
+        """The next step of jobs in one bucket: one forward pass of the denoiser."""
+
+    def _apart(self, job: DiffusionTask) -> Hashable:
+        """What else jobs must share for one forward pass of the denoiser; see `bucket`."""
+        return None
+
+    def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
+        """What brings each network into memory that a job with these controls needs and that is not there."""
+        return loads(self._parts)
+
+    def _claim(self, job: DiffusionTask) -> None:
+        """Brings what a job needs into memory; marks what another model loaded as used by this one, too."""
+        self.load()
+
+    def prepare(self, assignment: Assignment) -> DiffusionTask:
+        """Checks and plans a job; see `Family.prepare`."""
+        task = self._plan(assignment)
+        if self._vocabulary is not None:
+            task.notes += self._vocabulary.read(plain(task.resolved.prompt)).notes(self.name)
+            if any(span.weight != 1.0 for span in parse(task.resolved.prompt)):
+                task.notes.append(f"The model {self.name!r} reads plain words; weights count for nothing.")
+        return task
+
+    def bucket(self, task: Task) -> Hashable:
+        """What two tasks must share for one step together; see `Family.bucket`."""
+        job = cast(DiffusionTask, task)
+        kind = job.plan[job.stage_index].kind
+        if kind is StageKind.LOADING:
+            return (kind, self.name, *sorted({control.folder for control in job.controls}))
+        if kind is StageKind.DENOISING:
+            text, _ = job.reading
+            tokens = text.hidden.shape[1] if text is not None else 0
+            who = (self.name, job.current.refined, self._apart(job))
+            nets = tuple(control.folder for control in job.steered_by)
+            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets)
+        if kind is StageKind.DECODING:
+            return (kind, self.name, job.current.size, job.image.tiling)
+        return (kind, self.name, job.job)
+
+    def batch_limit(self, task: Task) -> int:
+        """Small latents leave a device idle, large ones do not; see `Family.batch_limit`."""
+        size = cast(DiffusionTask, task).current.size
+        cells = size.width * size.height // self._parts.factor**2
+        return max(1, min(MAX_BATCH, (CPU_CELLS if self._parts.device == "cpu" else GPU_CELLS) // cells))
+
+    @torch.inference_mode()
+    def step(self, tasks: Sequence[Task]) -> None:
+        """The next step of tasks in one bucket; see `Family.step`."""
+        jobs = [cast(DiffusionTask, task) for task in tasks]
+        match jobs[0].plan[jobs[0].stage_index].kind:
+            case StageKind.LOADING:
+                self._load_next(jobs)
+            case StageKind.ENCODING_TEXT:
+                self._encode_text(jobs[0])
+            case StageKind.ENCODING_IMAGE:
+                begin(jobs[0], self._parts)
+            case StageKind.DENOISING:
+                self._denoise(jobs)
+            case StageKind.DECODING:
+                self._decode(jobs)
+            case StageKind.POST_PROCESSING:
+                raise AssertionError("finish() does this stage")
+        for job in jobs:
+            job.advance()
+
+    @torch.inference_mode()
+    def preview(self, task: Task) -> Preview | None:
+        """A rough picture of where the job is; see `Family.preview`."""
+        job = cast(DiffusionTask, task)
+        current = job.current
+        latents = current.latents if current.sampler.predicted is None else current.sampler.predicted
+        if latents is None:
+            return None
+        autoencoder = self._parts.autoencoder
+        done = current.done_before + current.sampler.done
+        return autoencoder.projection().render(latents, done, autoencoder.factor)
+
+    def finish(self, task: Task) -> Sequence[Picture]:
+        """Compositing and conversion; see `Family.finish`."""
+        job = cast(DiffusionTask, task)
+        if job.made is None:
+            raise AssertionError("the last pass has been decoded")
+        return [finish_picture(job.image, job.made)]
+
+    def weights(self) -> Mapping[str, str]:
+        """Content hashes of the weight files."""
+        return {name: file_sha256(path) for name, path in self._weight_files().items()}
+
+    @torch.inference_mode()
+    def load(self) -> None:
+        """Brings every component into memory."""
+        self._parts.claim()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether every component is in memory."""
+        return not self._missing(())
+
+    def _weight_files(self) -> dict[str, Path]:
+        return self._parts.weights()
+
+    def _load_next(self, jobs: list[DiffusionTask]) -> None:
+        missing = self._missing(jobs[0].controls)
+        if missing:
+            missing[0]()
+        if len(missing) <= 1:
+            self._claim(jobs[0])
+            for job in jobs:
+                job.stage_step = job.plan[job.stage_index].steps - 1
+
+    def _encode_text(self, job: DiffusionTask) -> None:
+        job.text, job.negative = self._read(self._parts, job)
+        if job.text.dropped:
+            job.notes.append(f"The prompt is too long for this model; it did not read: {job.text.dropped!r}.")
+
+    def _read(self, parts: Parts, job: DiffusionTask) -> tuple[TextEncoding, TextEncoding | None]:
+        prompt = self._told(job.resolved.prompt)
+        if not job.guided:
+            return parts.text.encode(prompt), None
+        return parts.text.encode_both(prompt, self._told(job.resolved.negative_prompt))
+
+    def _told(self, prompt: str) -> str:
+        return prompt if self._vocabulary is None else self._vocabulary.read(plain(prompt)).prompt
+
+    def _decode(self, jobs: list[DiffusionTask]) -> None:
+        latents = torch.cat([job.current.latents for job in jobs if job.current.latents is not None])
+        _, wrap = self._parts.vae
+        with wrap.around(jobs[0].image.tiling):
+            pixels = self._parts.autoencoder.decode(latents)
+        for job, picture in zip(jobs, pixels.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
+            job.made = picture
+            if job.pass_index + 1 < len(job.passes):
+                second_pass(job)
+
+
+def loads(parts: Parts) -> list[Callable[[], object]]:
+    """What brings each of a model's networks into memory that is not there."""
+    return [partial(parts.load, name) for name in parts.missing()]
+
+
+def _vocabulary(facts: Mapping[str, object]) -> Vocabulary | None:
+    known, near = facts.get("vocabulary"), facts.get("near_words")
+    table = {str(key): str(put) for key, put in near.items()} if isinstance(near, dict) else None
+    return Vocabulary(known, table) if known else None
