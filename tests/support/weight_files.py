@@ -28,10 +28,23 @@ SD15: Shapes = {
     "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (49408, 768),
 }
 SD15_INPAINT: Shapes = {**SD15, f"{_BLOCK}.0.0.weight": (320, 9, 3, 3)}
+SD2: Shapes = {**SD15, f"{_BLOCK}.8.1.transformer_blocks.0.attn2.to_k.weight": (1280, 1024)}
+_SDXL_TEXT: Shapes = {"conditioner.embedders.1.model.token_embedding.weight": (49408, 1280)}
 SDXL: Shapes = {
-    **SD15,
+    **{name: shape for name, shape in SD15.items() if not name.startswith("cond_stage_model.")},
     f"{_BLOCK}.8.1.transformer_blocks.0.attn2.to_k.weight": (1280, 2048),
     f"{_BLOCK}.8.1.transformer_blocks.9.attn2.to_k.weight": (1280, 2048),
+    "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight": (49408, 768),
+    **_SDXL_TEXT,
+}
+SDXL_INPAINT: Shapes = {**SDXL, f"{_BLOCK}.0.0.weight": (320, 9, 3, 3)}
+SDXL_REFINER: Shapes = {
+    f"{_BLOCK}.0.0.weight": (384, 4, 3, 3),
+    f"{_BLOCK}.8.1.transformer_blocks.0.attn2.to_k.weight": (1536, 1280),
+    f"{_BLOCK}.8.1.transformer_blocks.3.attn2.to_k.weight": (1536, 1280),
+    "model.diffusion_model.out.2.weight": (4, 384, 3, 3),
+    **{f"first_stage_model.{name}": shape for name, shape in VAE.items()},
+    **{name.replace("embedders.1", "embedders.0"): shape for name, shape in _SDXL_TEXT.items()},
 }
 
 

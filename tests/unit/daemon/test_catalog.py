@@ -27,7 +27,7 @@ ModelIndex = partial(AnyIndex, load_plugins=partial(Plugins, installed_models=Fa
 
 def _comfyui(root: Path) -> Path:
     models = root / "models"
-    write_weights(models / "checkpoints" / "photo" / "sdxl.safetensors", files.SDXL)
+    write_weights(models / "checkpoints" / "photo" / "sd2.safetensors", files.SD2)
     write_weights(models / "loras" / "moss.safetensors", files.LORA)
     write_weights(models / "loras" / "odd.safetensors", {"a.weight": (4, 4)})
     write_weights(models / "vae" / "soft.safetensors", files.VAE)
@@ -50,11 +50,11 @@ async def test_files_of_every_kind_are_listed_with_kind_family_path_and_why_not(
         "lora:odd": ("lora", "unknown"),
         "lora:old": ("lora", "unknown"),
         "old": ("checkpoint", "unknown"),
-        "photo/sdxl": ("checkpoint", "sdxl"),
+        "photo/sd2": ("checkpoint", "sd2"),
         "vae:soft": ("vae", "sd15/sd2/sdxl"),
     }
     problems = {info.name: info.problem for info in found}
-    assert "no engine runs sdxl from a single file" in problems["photo/sdxl"]
+    assert "no engine runs sd2 from a single file" in problems["photo/sd2"]
     assert "are pickles" in problems["old"] and "are pickles" in problems["lora:old"]
     assert "download stopped early" in problems["half"]
     assert "cannot use, files of the kind vae" in problems["vae:soft"]
@@ -66,11 +66,11 @@ async def test_files_of_every_kind_are_listed_with_kind_family_path_and_why_not(
 async def test_a_list_shows_what_paints_or_one_kind_or_all(tmp_path: Path) -> None:
     write_model(tmp_path / "models" / "diffusers", "folder")
     index = ModelIndex([_comfyui(tmp_path)])
-    assert [model.name for model in await index.all("")] == ["folder", "half", "old", "photo/sdxl"]
+    assert [model.name for model in await index.all("")] == ["folder", "half", "old", "photo/sd2"]
     assert [model.name for model in await index.all("vae")] == ["vae:soft"]
     assert len(await index.all("all")) == 10
-    with pytest.raises(ModelUnusable, match="no engine runs sdxl"):
-        await index.find("photo/sdxl")
+    with pytest.raises(ModelUnusable, match="no engine runs sd2"):
+        await index.find("photo/sd2")
     with pytest.raises(ModelNotFound) as raised:
         await index.find("nobody")
     assert "vae:soft" not in raised.value.message and "folder" in raised.value.message
@@ -80,12 +80,12 @@ async def test_a_pickle_beside_its_safetensors_is_no_second_model(tmp_path: Path
     for name in ("a.ckpt", "z.ckpt"):
         (tmp_path / "one").mkdir(exist_ok=True)
         (tmp_path / "one" / name).write_bytes(b"")
-    write_weights(tmp_path / "one" / "a.safetensors", files.SDXL)
-    write_weights(tmp_path / "two" / "one" / "z.safetensors", files.SDXL)
+    write_weights(tmp_path / "one" / "a.safetensors", files.SD2)
+    write_weights(tmp_path / "two" / "one" / "z.safetensors", files.SD2)
     found = await ModelIndex([tmp_path, tmp_path / "two"]).all("checkpoint")
     assert [(model.name, model.told) for model in found if model.name.startswith("one/")] == [
-        ("one/a", "sdxl"),
-        ("one/z", "sdxl"),
+        ("one/a", "sd2"),
+        ("one/z", "sd2"),
     ]
 
 
@@ -152,7 +152,7 @@ async def test_a_family_of_a_plugin_runs_single_files_and_gets_a_tokenizer(tmp_p
     asked: list[Path | None] = []
 
     def recognise_file(path: Path, probe: Probe, companions: Companions) -> ModelTraits | None:
-        if probe.family == "sdxl":
+        if probe.family == "sd2":
             asked.append(companions.tokenizer(probe.vocabulary))
             return ModelTraits(operations=("txt2img",), components={"unet": path})
         if probe.kind == "vae":
@@ -175,10 +175,10 @@ async def test_a_family_of_a_plugin_runs_single_files_and_gets_a_tokenizer(tmp_p
     root = _comfyui(tmp_path)
     files.write_tokenizer(root / "comfy" / "sd1_tokenizer")
     index = AnyIndex([root], load_plugins=load)
-    found = await index.find("photo/sdxl")
+    found = await index.find("photo/sd2")
     assert found.family is not None and found.family.name == "mine"
     assert asked[-1] == root / "comfy" / "sd1_tokenizer"
-    by_path = await index.find(str(root / "models" / "checkpoints" / "photo" / "sdxl.safetensors"))
+    by_path = await index.find(str(root / "models" / "checkpoints" / "photo" / "sd2.safetensors"))
     assert by_path.traits is not None and by_path.kind == "checkpoint"
     (soft,) = await index.all("vae")
     assert "a fault of the plug-in" in soft.problem

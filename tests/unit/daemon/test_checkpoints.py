@@ -55,6 +55,32 @@ async def test_a_checkpoint_is_a_model_with_parts_of_one_file(tmp_path: Path) ->
         assert channels == (9 if found is mend else 4)
 
 
+async def test_sdxl_and_its_refiner_have_two_text_encoders_or_one_and_one_tokenizer(tmp_path: Path) -> None:
+    root = _comfyui(tmp_path)
+    folder, words = root / "models" / "checkpoints", root / "comfy" / "sd1_tokenizer"
+    for name, shapes in (
+        ("xl", files.SDXL),
+        ("xl-fill", files.SDXL_INPAINT),
+        ("xl-end", files.SDXL_REFINER),
+    ):
+        write_weights(folder / f"{name}.safetensors", shapes)
+    index = ModelIndex([root])
+    xl, fill, end = [await index.find(name) for name in ("xl", "xl-fill", "xl-end")]
+    told = [to_info(found, loaded=False) for found in (xl, fill, end)]
+    assert [info.family for info in told] == ["sdxl"] * 3
+    assert [info.operations for info in told] == [
+        ("txt2img", "img2img", "inpaint"),
+        ("inpaint",),
+        ("img2img", "inpaint"),
+    ]
+    assert [(info.native_size, info.default_scheduler) for info in told] == [(1024, "euler")] * 3
+    for found, with_words in ((xl, {"tokenizer", "tokenizer_2"}), (end, {"tokenizer_2"})):
+        components = to_source(found).components
+        assert {name for name in components if components[name] == str(words)} == with_words
+        assert ("text_encoder" in components) == ("tokenizer" in with_words)
+        assert components["text_encoder_2"] == str(found.path)
+
+
 async def test_a_file_beside_the_checkpoint_tells_what_it_cannot(tmp_path: Path) -> None:
     root = _comfyui(tmp_path)
     beside = root / "models" / "checkpoints" / "photo.underpaint.json"

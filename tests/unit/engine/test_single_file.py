@@ -14,18 +14,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tests.support import architectures as full
-from tests.support import original_names as original
-from tests.unit.engine.stock import Case, Ours
+from tests.support.single_files import parts_of, shipped, source, write_checkpoint
+from tests.unit.engine.stock import ENGINES, Case, Ours, family_of
 from underpaint.engine.diffusion import single_file as loading
-from underpaint.engine.families.sd15 import StableDiffusion15
-from underpaint.engine.families.single_file import CONFIG, CONFIGS, PREFIXES, part_bytes
+from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
+from underpaint.engine.families.single_file import CONFIGS, part_bytes
 from underpaint.engine.residency import Shelf, Slot
 from underpaint.errors import ModelUnusable
-from underpaint.worker_v1 import worker_service_pb2
+from underpaint.weights.places import prefix_of
 
 State = dict[str, torch.Tensor]
 CASES = (
@@ -36,42 +35,12 @@ CASES = (
 )
 
 
-def write_checkpoint(folder: Path, file: Path, change: Callable[[State], None] = lambda state: None) -> Path:
-    """A tiny diffusers folder as one file under the original names, with its traits beside it."""
-
-    def weights(component: str) -> State:
-        return load_file(next((folder / component).glob("*.safetensors")))
-
-    state = {
-        **original.unet(weights("unet"), 1),
-        **original.vae(weights("vae"), 4),
-        **original.clip(weights("text_encoder")),
-        # What whole checkpoints carry and no network needs.
-        "cond_stage_model.transformer.text_model.embeddings.position_ids": torch.arange(77)[None],
-        "cond_stage_model.logit_scale": torch.ones(()),
-        "model_ema.decay": torch.ones(()),
-        "alphas_cumprod": torch.ones(1000),
-    }
-    change(state)
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
-    shutil.copy(folder / "underpaint.json", file.with_name(f"{file.stem}.underpaint.json"))
-    return file
-
-
-def source(folder: Path, file: Path) -> worker_service_pb2.ModelSource:
-    """As the daemon hands it to a worker, with the tiny model's configurations for the shipped ones."""
-    components = {part: str(file) for part in PREFIXES}
-    others = {"tokenizer": folder / "tokenizer", "scheduler": folder / "scheduler", CONFIG: folder}
-    components |= {name: str(path) for name, path in others.items()}
-    return worker_service_pb2.ModelSource(name="single", path=str(file), components=components)
-
-
 class Single(Ours):
     """The engine on one file."""
 
     def __init__(self, folder: Path, file: Path) -> None:
         self.shelf = Shelf()
-        self.family = StableDiffusion15(source(folder, file), self.shelf, "cpu", "float32")
+        self.family = ENGINES[family_of(folder)](source(folder, file), self.shelf, "cpu", "float32")
 
 
 @pytest.fixture(autouse=True)
@@ -83,14 +52,15 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-@pytest.mark.parametrize("model", ["plain", "inpaint"])
+@pytest.mark.parametrize("model", ["plain", "inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"])
 def test_a_single_file_paints_what_its_folder_paints_to_the_bit(
     models: Path, tmp_path: Path, model: str
 ) -> None:
-    # The tiny inpainting model has all its parts, so both are whole checkpoints.
+    # The tiny inpainting models have all their parts, so all are whole checkpoints.
     folder = models / model
     ours, single = Ours(folder), Single(folder, write_checkpoint(folder, tmp_path / "it.safetensors"))
-    cases = [case for case in CASES if model == "plain" or case.operation == "inpaint"]
+    can = {"inpaint": ("inpaint",), "refiner": ("img2img", "inpaint")}.get(model.rpartition("-")[2])
+    cases = [case for case in CASES if can is None or case.operation in can]
     seen = []
     for case in cases:
         theirs, mine = ours.run(case), single.run(case)
@@ -109,11 +79,11 @@ def test_the_parts_of_a_file_are_counted_and_kept_apart_in_memory(models: Path, 
     single = Single(folder, write_checkpoint(folder, file))
     single.family.load()
     assert single.family.loaded
-    slots = [Slot(str(file), "torch.float32", part) for part in PREFIXES]
+    slots = [Slot(str(file), "torch.float32", part) for part in parts_of(folder)]
     assert all(single.shelf.has(slot) for slot in slots)
-    sizes = {part: part_bytes(file, part) for part in PREFIXES}
-    on_disk = {part: next((folder / part).glob("*.safetensors")).stat().st_size for part in PREFIXES}
-    assert all(0.5 * on_disk[part] < sizes[part] <= on_disk[part] for part in PREFIXES)
+    sizes = {part: part_bytes(file, part) for part in parts_of(folder)}
+    on_disk = {part: next((folder / part).glob("*.safetensors")).stat().st_size for part in sizes}
+    assert all(0.5 * on_disk[part] < sizes[part] <= on_disk[part] for part in sizes)
     digests = set(single.family.weights().values())
     assert len(digests) == 1
     single.shelf.release("single")
@@ -151,37 +121,53 @@ def test_a_tensor_too_few_or_too_many_is_an_error_by_name(
     assert raised.value.metadata == {"model": "broken", "path": str(file)}
 
 
-@pytest.mark.parametrize("family", ["sd15", "sd15-inpaint"])
+# Parameters of U-Net, VAE and text encoders, as published (the refiner's U-Net: as its layers add up). An
+# inpainting U-Net's first convolution is wider.
+SIZES = {
+    "sd15": (859_520_964, 83_653_863, 123_060_480, 0),
+    "sd15-inpaint": (859_520_964 + 5 * 320 * 9, 83_653_863, 123_060_480, 0),
+    "sdxl": (2_567_463_684, 83_653_863, 123_060_480, 694_659_840),
+    "sdxl-inpaint": (2_567_463_684 + 5 * 320 * 9, 83_653_863, 123_060_480, 694_659_840),
+    "sdxl-refiner": (2_259_526_660, 83_653_863, 0, 694_659_840),
+}
+FULL: dict[str, Callable[[], State]] = {
+    "sd15": full.sd15_checkpoint,
+    "sd15-inpaint": lambda: full.sd15_checkpoint(9),
+    "sdxl": full.sdxl_checkpoint,
+    "sdxl-inpaint": lambda: full.sdxl_checkpoint(9),
+    "sdxl-refiner": full.refiner_checkpoint,
+}
+
+
+@pytest.mark.parametrize("family", SIZES)
 def test_the_shipped_configurations_take_every_name_and_shape_of_a_full_checkpoint(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = full.sd15_checkpoint(9 if family.endswith("inpaint") else 4)
+    state, home, nowhere = FULL[family](), CONFIGS / family, Path("nowhere")
 
     def tensors(path: Path, component: str) -> State:
-        return {name: tensor for name, tensor in state.items() if name.startswith(PREFIXES[component])}
+        prefix = prefix_of(component, state)
+        return {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
 
-    monkeypatch.setattr(loading, "_tensors", tensors)
-
-    def config(component: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((CONFIGS / family / component / "config.json").read_text())
-        return content
-
-    nowhere = Path("nowhere")
-    unet = loading.load_network(UNet2DConditionModel, "unet", nowhere, config("unet"), torch.float16)
-    vae = loading.load_network(AutoencoderKL, "vae", nowhere, config("vae"), torch.float16)
-    text = loading.load_clip(CLIPTextModel, "text_encoder", nowhere, config("text_encoder"))
-    # The published sizes of Stable Diffusion 1.5, and of its inpainting U-Net's wider first convolution.
-    wider = 5 * 320 * 9 if family.endswith("inpaint") else 0
-    assert sum(tensor.numel() for tensor in unet.parameters()) == 859_520_964 + wider
-    assert sum(tensor.numel() for tensor in vae.parameters()) == 83_653_863
-    assert sum(tensor.numel() for tensor in text.parameters()) == 123_060_480
+    monkeypatch.setattr(loading, "tensors", tensors)
+    kinds: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
+    texts: dict[str, Any] = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+    made = {
+        name: loading.load_network(kind, name, nowhere, shipped(home, name), torch.float16)
+        for name, kind in kinds.items()
+    }
+    for name, kind in texts.items():
+        if (home / name).is_dir():
+            made[name] = loading.load_clip(kind, name, nowhere, shipped(home, name))
+    sizes = {name: sum(tensor.numel() for tensor in made[name].parameters()) for name in made}
+    assert tuple(sizes.get(name, 0) for name in (*kinds, *texts)) == SIZES[family]
 
 
 def test_a_tokenizer_is_made_from_the_list_of_merges_that_packages_carry(tmp_path: Path) -> None:
     merges = ["#version: 0.2", "m o", "s s</w>", "mo ss</w>"]
     file = tmp_path / "bpe_simple_vocab_16e6.txt.gz"
     file.write_bytes(gzip.compress("\n".join(merges).encode()))
-    tokenizer = loading.load_tokenizer(file, 77)
+    tokenizer = load_clip_tokenizer(file, 77)
     assert len(tokenizer) == 512 + 3 + 2
     # Letters, letters that end a word, merges, then the two marks: "moss" is the third merge.
     assert tokenizer("moss a").input_ids == [515, 514, 256 + ord("a") - ord("!"), 516]
@@ -196,4 +182,4 @@ def test_a_tokenizer_that_does_not_say_how_much_fits_takes_what_the_encoder_take
     config = json.loads((folder / "tokenizer_config.json").read_text())
     config.pop("model_max_length", None)
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    assert loading.load_tokenizer(folder, 77).model_max_length == 77
+    assert load_clip_tokenizer(folder, 77).model_max_length == 77

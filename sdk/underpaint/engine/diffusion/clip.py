@@ -10,7 +10,8 @@ import torch
 
 from underpaint.engine.diffusion.chunks import Chunk, Token, split
 from underpaint.engine.diffusion.components import Components, weight_variant
-from underpaint.engine.diffusion.single_file import load_clip, load_tokenizer
+from underpaint.engine.diffusion.single_file import load_clip
+from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
 from underpaint.engine.prompts import Span
 
 
@@ -110,7 +111,8 @@ class ClipEncoder:
         if folder.is_file():
             config = self._components.config(self.component)
             network = load_clip(kind, self.component, folder, config)
-            tokenizer = load_tokenizer(words, int(config["max_position_embeddings"]))
+            pad = self._components.padding(self._tokenizer)
+            tokenizer = load_clip_tokenizer(words, int(config["max_position_embeddings"]), pad)
         else:
             network = kind.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, variant=weight_variant(folder)

@@ -44,6 +44,14 @@ class Components:
         content: Mapping[str, Any] = json.loads((home / file).read_text("utf-8"))
         return content
 
+    def padding(self, tokenizer: str) -> str:
+        """The word that fills up short texts, where a model of one file says so; "" for the tokenizer's."""
+        file = self._folders[CONFIG] / tokenizer / "tokenizer_config.json"
+        if not file.is_file():
+            return ""
+        pad = json.loads(file.read_text("utf-8")).get("pad_token", "")
+        return str(pad.get("content", "") if isinstance(pad, dict) else pad)
+
     def weights(self, component: str) -> dict[str, Path]:
         """A component's weight files, by their path inside the model."""
         return {f"{component}/{path.name}": path for path in weight_files(self._folders[component])}

@@ -21,7 +21,7 @@ from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
-from underpaint.engine.families.single_file import sidecar
+from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
@@ -50,7 +50,7 @@ class LatentFamily(ABC):
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         folder = Path(source.path)
         given = {name: Path(path) for name, path in source.components.items()}
-        self._index = {} if folder.is_file() else read_object(folder, folder / "model_index.json")
+        self._index = index_of(folder, given)
         if folder.is_file():
             traits: ModelTraits | None = self._recognise_file(folder, given)
         else:

@@ -16,7 +16,7 @@ from underpaint.engine.diffusion.text import TextEncoders
 from underpaint.engine.diffusion.unet_family import UNetFamily
 from underpaint.engine.diffusion.unet_parts import UNetParts
 from underpaint.engine.families.folder import read_object
-from underpaint.engine.families.sdxl_plugin import is_refiner, recognise
+from underpaint.engine.families.sdxl_plugin import is_refiner, recognise, traits_of_file
 from underpaint.engine.families.sdxl_refiner import REFINER, refiner_from
 from underpaint.engine.families.sdxl_sizes import time_ids
 from underpaint.engine.residency import Shelf
@@ -47,6 +47,9 @@ class StableDiffusionXL(UNetFamily):
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
+
+    def _recognise_file(self, path: Path, components: Mapping[str, Path]) -> ModelTraits:
+        return traits_of_file(path, components)
 
     def _text_encoders(self, components: Components) -> TextEncoders:
         return _encoders(components, self._index)

@@ -11,7 +11,9 @@ from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.families.sdxl_refiner import refiner_components
-from underpaint.hookspecs import ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.engine.families.single_file import file_components, file_traits, index_of
+from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.weights import Probe, kinds
 
 _PIPELINES = {
     "StableDiffusionXLPipeline",
@@ -33,18 +35,47 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     if model_index.get("_class_name") not in _PIPELINES:
         return None
     refiner = is_refiner(model_index)
-    networks = _REFINER if refiner else _BASE
-    tokenizers = ("tokenizer_2",) if refiner else ("tokenizer", "tokenizer_2")
-    components = find_components(folder, model_index, networks, (*tokenizers, "scheduler"))
+    components = find_components(
+        folder, model_index, _networks(refiner), (*_tokenizers(refiner), "scheduler")
+    )
     unet = read_object(folder, components["unet"] / "config.json")
     if unet.get("addition_embed_type") != SIZES:
         raise unusable(folder, "its U-Net takes no sizes and pooled text. Use an SDXL checkpoint")
-    operations = ("img2img", "inpaint") if refiner else ("txt2img", "img2img", "inpaint")
-    traits = unet_traits(folder, components, _DEFAULTS, operations)
+    traits = unet_traits(folder, components, _DEFAULTS, _operations(refiner))
     if "txt2img" in traits.operations:
         # Those that only inpaint have no use for another model's last steps.
         return replace(traits, components={**components, **refiner_components(folder)})
     return traits
+
+
+def recognise_file(path: Path, probe: Probe, companions: Companions) -> ModelTraits | None:
+    """The traits of a checkpoint in one file, None for another family's or another kind of file.
+
+    Raises `ModelUnusable` where it lacks a part, or no tokenizer is to be found.
+    """
+    if probe.kind != kinds.CHECKPOINT or probe.family not in ("sdxl", "sdxl-inpaint", "sdxl-refiner"):
+        return None
+    refiner = probe.family == "sdxl-refiner"
+    components = file_components(path, probe, companions, _networks(refiner), _tokenizers(refiner))
+    return traits_of_file(path, components)
+
+
+def traits_of_file(path: Path, components: Mapping[str, Path]) -> ModelTraits:
+    """The traits of a checkpoint whose components are known."""
+    refiner = is_refiner(index_of(path, components))
+    return file_traits(path, components, _DEFAULTS, _operations(refiner))
+
+
+def _networks(refiner: bool) -> tuple[str, ...]:
+    return _REFINER if refiner else _BASE
+
+
+def _tokenizers(refiner: bool) -> tuple[str, ...]:
+    return ("tokenizer_2",) if refiner else ("tokenizer", "tokenizer_2")
+
+
+def _operations(refiner: bool) -> tuple[str, ...]:
+    return ("img2img", "inpaint") if refiner else ("txt2img", "img2img", "inpaint")
 
 
 def is_refiner(model_index: Mapping[str, Any]) -> bool:
@@ -69,5 +100,6 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             schedulers=SCHEDULERS,
             recognise=recognise,
             recognise_control=recognise_control,
+            recognise_file=recognise_file,
         )
     ]

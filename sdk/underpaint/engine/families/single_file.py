@@ -6,7 +6,7 @@ cannot tell may lie beside it, in NAME.underpaint.json for NAME.safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ from typing import Any
 from underpaint.engine.families.folder import TRAITS_FILE, Defaults, read_object, traits_of, unusable
 from underpaint.hookspecs import Companions, ModelTraits
 from underpaint.weights import Probe
+from underpaint.weights.places import prefix_of
 from underpaint.weights.safetensors import read_safetensors
 
 CONFIGS = Path(__file__).with_name("configs")
 """Folders of configurations by family; each as a diffusers folder without weights."""
+MODEL_INDEX = "model_index.json"
 CONFIG = "config"
 """Component that stands for one of these folders."""
-PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "unet": ("model.diffusion_model.",),
-    "vae": ("first_stage_model.", "vae."),
-    "text_encoder": ("cond_stage_model.transformer.",),
-}
-"""How the tensors' names of a component start in a checkpoint."""
 
 
-def file_components(path: Path, probe: Probe, companions: Companions) -> dict[str, Path]:
-    """Components of a checkpoint that holds U-Net, VAE and one CLIP text encoder.
+def file_components(
+    path: Path,
+    probe: Probe,
+    companions: Companions,
+    networks: Sequence[str] = ("unet", "vae", "text_encoder"),
+    tokenizers: Sequence[str] = ("tokenizer",),
+) -> dict[str, Path]:
+    """Components of a checkpoint that holds these networks, its text encoders all CLIP's.
 
     Raises `ModelUnusable` where one is missing, or the tokenizer is nowhere to be found.
     """
@@ -47,8 +49,8 @@ def file_components(path: Path, probe: Probe, companions: Companions) -> dict[st
         )
     home = CONFIGS / probe.family
     scheduler = home / ("scheduler-v" if probe.v_prediction else "scheduler")
-    parts = {part: path for part in PREFIXES}
-    return {**parts, "tokenizer": tokenizer, "scheduler": scheduler, CONFIG: home}
+    words = dict.fromkeys(tokenizers, tokenizer)
+    return {**dict.fromkeys(networks, path), **words, "scheduler": scheduler, CONFIG: home}
 
 
 def file_traits(
@@ -69,6 +71,17 @@ def file_traits(
     )
 
 
+def index_of(path: Path, components: Mapping[str, Path]) -> Mapping[str, Any]:
+    """What `model_index.json` says of a model: a folder's own; for a file the shipped one, if there is one.
+
+    Raises `ModelUnusable`.
+    """
+    if not path.is_file():
+        return read_object(path, path / MODEL_INDEX)
+    shipped = components[CONFIG] / MODEL_INDEX if CONFIG in components else path
+    return _shipped(shipped) if shipped.name == MODEL_INDEX else {}
+
+
 def sidecar(path: Path) -> Path:
     """Where a file's traits lie, if it has any."""
     return path.with_name(f"{path.stem}.{TRAITS_FILE}")
@@ -78,9 +91,10 @@ def part_bytes(path: Path, component: str) -> int:
     """Bytes that a component takes in a checkpoint."""
     widths = {"F64": 8, "F32": 4, "I64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
     listing = read_safetensors(path)
+    prefix = prefix_of(component, listing.shapes)
     total = 0
     for name, shape in listing.shapes.items():
-        if name.startswith(PREFIXES.get(component, ())):
+        if name.startswith(prefix):
             size = widths.get(listing.dtypes[name], 2)
             for edge in shape:
                 size *= edge

@@ -1,0 +1,53 @@
+"""From the names that a weight file has to those that diffusers and transformers know.
+
+A file may be in either naming: whose names they are is seen from a single tensor. Values stay as they are,
+but for what the namings arrange differently (OpenCLIP's joined projections, FLUX's scale and shift).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.flux_names import flux_to_diffusers
+
+State = dict[str, torch.Tensor]
+
+_LDM_UNET = "model.diffusion_model."
+
+
+def network_names(component: str, state: State, config: Mapping[str, Any]) -> State:
+    """The state of a denoiser or an autoencoder, its prefix taken off, under diffusers' names."""
+    from diffusers.loaders import single_file_utils as names
+
+    if component == "unet" and "input_blocks.0.0.weight" in state:
+        prefixed = {f"{_LDM_UNET}{name}": tensor for name, tensor in state.items()}
+        denoiser: State = names.convert_ldm_unet_checkpoint(prefixed, dict(config))
+        return denoiser
+    if component == "vae" and any(name.startswith("decoder.mid.") for name in state):
+        autoencoder: State = names.convert_ldm_vae_checkpoint(state, dict(config))
+        return autoencoder
+    if component == "transformer" and any(name.startswith("double_blocks.") for name in state):
+        return flux_to_diffusers(state)
+    return state
+
+
+def clip_names(network: Any, state: State) -> State:
+    """The state of a CLIP text encoder, its prefix taken off, under the names of this transformers.
+
+    `network` is the encoder that it is for, on any device.
+    """
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
+
+    if "transformer.resblocks.0.attn.in_proj_weight" in state:
+        state = convert_open_clip_checkpoint(network, state, prefix="")
+    wanted = network.state_dict()
+    named = any(name.startswith("text_model.") for name in wanted)
+    # transformers 5 dropped the word from its names; files have it, or not.
+    plain = {name.removeprefix("text_model."): tensor for name, tensor in state.items()}
+    if not named:
+        return plain
+    bare = ("text_projection.", "logit_scale")
+    return {name if name.startswith(bare) else f"text_model.{name}": tensor for name, tensor in plain.items()}
