@@ -180,6 +180,11 @@ def test_the_daemon_describes_itself_its_models_and_its_plug_ins(client: Client,
     client.unload_model("tiny")
     loaded = client.models().get("tiny")
     assert loaded is not None and not loaded.loaded
+    client.load_model("tiny")
+    freed = client.yield_memory(ram=True)
+    assert freed.ram_bytes > 100_000 and freed.device_bytes == 0
+    loaded = client.models().get("tiny")
+    assert loaded is not None and not loaded.loaded
     assert any(plugin.name == "sd15" and not plugin.problem for plugin in client.plugins())
 
 

@@ -105,6 +105,8 @@ def test_models_are_listed_loaded_and_unloaded(installation: Installation) -> No
     assert listed["tiny-inpaint"]["native_inpainting"]
     assert not listed["tiny"]["problem"]
     assert installation.json("models", "load", "tiny")["loaded"]
+    freed = installation.json("models", "yield", "--ram")
+    assert freed["ram_bytes"] > 0 and freed["device_bytes"] == 0
     installation.json("models", "unload", "tiny")
     listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
     assert not listed["tiny"]["loaded"]

@@ -1,4 +1,4 @@
-"""models list, show, load, unload."""
+"""models list, show, load, unload, yield."""
 
 from __future__ import annotations
 
@@ -145,3 +145,25 @@ def unload(
         print_json({"unloaded": name or "all"})
     else:
         print(f"{name or 'Every model'} is out of memory.")
+
+
+@app.command("yield")
+@guarded
+def yield_memory(
+    ram: Annotated[bool, typer.Option("--ram", help="Also what idle models hold in RAM.")] = False,
+    pause: Annotated[
+        float, typer.Option(min=0, max=3600, help="Running jobs wait so long before they go on, in seconds.")
+    ] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Give GPU memory back now, for a render or a game. No job fails.
+
+    Running jobs finish their present step, wait for the pause, fetch again what they need and go on.
+    """
+    with underpaint.connect(start=False) as client:
+        freed = client.yield_memory(ram=ram, pause=pause)
+    if as_json:
+        print_json(asdict(freed))
+    else:
+        machine = f", {freed.ram_bytes / 1e6:,.0f} MB of RAM" if ram else ""
+        print(f"Given back: {freed.device_bytes / 1e6:,.0f} MB of the GPU{machine}.")

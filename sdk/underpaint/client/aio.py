@@ -16,6 +16,7 @@ from underpaint.client.watching import watch
 from underpaint.errors import BlobNotFound
 from underpaint.types import (
     ControlModelInfo,
+    FreedMemory,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -260,6 +261,20 @@ class AsyncClient:
             model_service_pb2.UnloadModelResponse,
             timeout=4 * CALL_TIMEOUT,
         )
+
+    async def yield_memory(self, *, ram: bool = False, pause: float = 0.0) -> FreedMemory:
+        """Gives GPU memory back now; what came free. Fails no job.
+
+        Running jobs finish their present step, wait for `pause` seconds, at most an hour, and go on with
+        what they have. `ram`: also what idle models hold in the machine's memory. Starts no daemon.
+        """
+        reply = await self._link.call(
+            model_service_pb2.YieldMemoryRequest(ram=ram, pause_seconds=max(0, round(pause))),
+            model_service_pb2.YieldMemoryResponse,
+            timeout=4 * CALL_TIMEOUT,
+            start=False,
+        )
+        return FreedMemory(reply.device_bytes, reply.ram_bytes)
 
     async def server_info(self) -> ServerInfo:
         """The daemon as it describes itself: versions, workers, capabilities."""

@@ -16,6 +16,7 @@ from underpaint.client.thread import Mailbox
 from underpaint.errors import Unavailable
 from underpaint.types import (
     ControlModelInfo,
+    FreedMemory,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -201,6 +202,14 @@ class Client:
     def unload_model(self, name: str = "") -> None:
         """Gives a model's memory back; without a name, all of them. Idempotent."""
         self._run(lambda client: client.unload_model(name))
+
+    def yield_memory(self, *, ram: bool = False, pause: float = 0.0) -> FreedMemory:
+        """Gives GPU memory back now; what came free. Fails no job.
+
+        Running jobs finish their present step, wait for `pause` seconds, at most an hour, and go on with
+        what they have. `ram`: also what idle models hold in the machine's memory. Starts no daemon.
+        """
+        return self._run(lambda client: client.yield_memory(ram=ram, pause=pause))
 
     def server_info(self) -> ServerInfo:
         """The daemon as it describes itself: versions, workers, capabilities."""

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -52,6 +52,8 @@ class WorkerCommand:
     command: Sequence[str]
     runtime_dir: Path
     log_path: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside our own."""
 
 
 class WorkerProcess:
@@ -89,7 +91,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=_open_log(how.log_path),
                 stderr=subprocess.STDOUT,
-                env={**os.environ, TOKEN_VARIABLE: token},
+                env={**os.environ, **how.environment, TOKEN_VARIABLE: token},
                 # Ctrl-C in a terminal is for the daemon, which drains first.
                 start_new_session=True,
             )

@@ -73,6 +73,12 @@ class Settings:
     lease_s: float = _setting(float, "how long a client holds a blob without renewing", 600.0)
     devices: tuple[str, ...] = _setting(_names, "one worker each; auto lets the worker choose", ("auto",))
     jobs_per_worker: int = _setting(int, "jobs that one worker steps together", 4)
+    keep_alive: float = _setting(
+        float, "how long an idle model stays in memory, in seconds; 0: no longer than its job", 600.0
+    )
+    vram_reserve_bytes: int = _setting(
+        int, "left free on a graphics card for hosts; -1: a sixteenth of it, 512 MiB at least", -1
+    )
     start_workers: bool = _setting(_flag, "start workers at once, not with the first job", True)
     worker_command: tuple[str, ...] = _setting(_command, "command of a worker, instead of the engine's", ())
     worker_start_timeout_s: float = _setting(float, "how long a worker may take to get ready", 300.0)
@@ -114,6 +120,8 @@ _MINIMA = {
     "pixel_quota_bytes": 1,
     "lease_s": 1,
     "jobs_per_worker": 1,
+    "keep_alive": 0,
+    "vram_reserve_bytes": -1,
     "worker_start_timeout_s": 1,
     "cancel_patience_s": 0.1,
     "idle_timeout_s": 0,
@@ -151,6 +159,15 @@ def from_texts(texts: Mapping[str, str], *, source: Callable[[str], str] = str) 
 def variable(name: str) -> str:
     """The environment variable of a field."""
     return ENVIRONMENT_PREFIX + name.upper()
+
+
+def for_workers(settings: Settings) -> dict[str, str]:
+    """What workers are told, as variables of their environment."""
+    return {
+        variable("keep_alive"): repr(settings.keep_alive),
+        variable("vram_reserve_bytes"): str(settings.vram_reserve_bytes),
+        variable("state_dir"): str(settings.state_dir),
+    }
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

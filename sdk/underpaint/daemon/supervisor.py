@@ -15,12 +15,16 @@ from underpaint.daemon.models import to_source
 from underpaint.daemon.process import ENGINE_COMMAND, WorkerCommand
 from underpaint.daemon.runner import Runner
 from underpaint.daemon.scan import FoundModel
-from underpaint.daemon.settings import Settings
+from underpaint.daemon.settings import Settings, for_workers
 from underpaint.daemon.tasks import TaskSet
 from underpaint.daemon.worker import Worker, rpc_error
 from underpaint.errors import EngineMissing, WorkerLost
-from underpaint.types import WorkerInfo
-from underpaint.worker_v1.worker_service_pb2 import LoadModelRequest, UnloadModelRequest
+from underpaint.types import FreedMemory, WorkerInfo
+from underpaint.worker_v1.worker_service_pb2 import (
+    LoadModelRequest,
+    UnloadModelRequest,
+    YieldMemoryRequest,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +147,22 @@ class Supervisor:
             except grpc.aio.AioRpcError as error:
                 raise rpc_error(error, worker.info.device) from error
 
+    async def yield_memory(self, *, ram: bool, pause_s: int) -> FreedMemory:
+        """Has every worker that runs give memory back between two steps; what came free in all."""
+        request = YieldMemoryRequest(ram=ram, pause_seconds=pause_s)
+        device = machine = 0
+        for worker in self._workers:
+            process = worker.process
+            if process is None:
+                continue
+            try:
+                freed = await process.stub.YieldMemory(request, metadata=process.metadata)
+            except grpc.aio.AioRpcError as error:
+                raise rpc_error(error, worker.info.device) from error
+            device += freed.device_bytes
+            machine += freed.ram_bytes
+        return FreedMemory(device, machine)
+
     async def loaded(self) -> set[str]:
         """Names of models in some worker's memory."""
         processes = [worker.process for worker in self._workers if worker.process is not None]
@@ -176,5 +196,6 @@ def _worker(settings: Settings, device: str) -> Worker:
         command=settings.worker_command or ENGINE_COMMAND,
         runtime_dir=settings.runtime_dir,
         log_path=settings.state_dir / "logs" / f"worker-{device.replace(':', '-')}.log",
+        environment=for_workers(settings),
     )
     return Worker(command, start_timeout_s=settings.worker_start_timeout_s, slots=settings.jobs_per_worker)

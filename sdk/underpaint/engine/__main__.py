@@ -43,6 +43,9 @@ def main() -> None:
 
 async def _serve(arguments: argparse.Namespace, token: str) -> None:
     from underpaint.engine.loop import DeviceLoop
+    from underpaint.engine.memory.broker import Broker
+    from underpaint.engine.memory.device import TorchDevice
+    from underpaint.engine.memory.settings import MemorySettings
     from underpaint.engine.registry import Families
     from underpaint.engine.residency import Shelf
     from underpaint.engine.server import WorkerService, serve
@@ -53,8 +56,10 @@ async def _serve(arguments: argparse.Namespace, token: str) -> None:
 
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     dtype = arguments.dtype or ("float32" if name == "cpu" else "bfloat16")
-    families = Families(Shelf(), name, dtype)
-    device = DeviceLoop(families)
+    memory = MemorySettings.of(os.environ)
+    broker = Broker(TorchDevice(name), reserve=memory.reserve)
+    families = Families(Shelf(broker=broker), name, dtype)
+    device = DeviceLoop(families, memory.keep_alive)
     service = WorkerService(device, families, token)
     address = "127.0.0.1:0" if arguments.socket is None else f"unix:{arguments.socket}"
     os.umask(0o077)

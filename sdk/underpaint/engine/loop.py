@@ -18,8 +18,10 @@ import structlog
 import torch
 
 from underpaint.engine.family import Family
+from underpaint.engine.memory.keeper import KEEP_ALIVE_S, Keeper
 from underpaint.engine.outputs import finish_job, prepare_job
 from underpaint.engine.registry import Families
+from underpaint.engine.residency import Freed
 from underpaint.engine.running import Phase, RunningJob, Sink
 from underpaint.errors import (
     EngineMissing,
@@ -42,8 +44,9 @@ PREVIEW_INTERVAL_S = 0.15
 class DeviceLoop:
     """Runs jobs on one device. Public methods may be called from any thread."""
 
-    def __init__(self, families: Families) -> None:
+    def __init__(self, families: Families, keep_alive: float = KEEP_ALIVE_S) -> None:
         self._families = families
+        self._keeper = Keeper(families.shelf, keep_alive)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs: dict[str, RunningJob] = {}
         self._lock = threading.Lock()
@@ -95,6 +98,15 @@ class DeviceLoop:
         self._inbox.put(run)
         return future
 
+    def load(self, source: worker_service_pb2.ModelSource) -> Future[None]:
+        """Brings a model into memory between two steps. Raises `ModelUnusable`, or its future does."""
+        family = self._families.get(source)
+        return self.call(lambda: self._keeper.load(family, source.name))
+
+    def yield_memory(self, *, ram: bool, pause: float) -> Future[Freed]:
+        """Gives memory back between two steps, then lets jobs wait for `pause` seconds; see `Keeper`."""
+        return self.call(lambda: self._keeper.yield_memory(self._busy(), ram=ram, pause=pause))
+
     def stop(self, timeout: float = 5.0) -> bool:
         """Cancels everything and ends the thread; False if a step does not end within `timeout` seconds."""
         with self._lock:
@@ -115,10 +127,14 @@ class DeviceLoop:
         while not self._stopping:
             group = self._pick()
             try:
-                # Nothing to compute: sleep until something comes in.
-                message = self._inbox.get(block=not group)
+                # Nothing to compute: sleep until something comes in, or something in memory is due.
+                wait = None if group else self._keeper.wait_s(self._busy())
+                message = self._inbox.get(block=not group, timeout=wait)
             except queue.Empty:
-                self._step(group)
+                if group:
+                    self._step(group)
+                else:
+                    self._keeper.expire(self._busy())
             else:
                 message()
 
@@ -126,7 +142,7 @@ class DeviceLoop:
         """The jobs of the next step: those that share the bucket of whoever is most entitled."""
         with self._lock:
             active = [job for job in self._jobs.values() if job.phase is Phase.ACTIVE and not job.cancelled]
-        if not active:
+        if not active or self._keeper.paused:
             return []
         now = time.monotonic()
         active.sort(key=lambda job: (job.rank(now), job.last_tick, job.order))
@@ -146,7 +162,9 @@ class DeviceLoop:
         self._tick += 1
         family = group[0].family
         before = [(job.task.stage_index, job.task.stage_step) for job in group]
-        error = _guarded(lambda: family.step([job.task for job in group]), group)
+        loading = group[0].task.plan[before[0][0]].kind is StageKind.LOADING
+        with self._families.shelf.broker.step(moving=not loading):
+            error = _guarded(lambda: family.step([job.task for job in group]), group)
         if error is not None and len(group) > 1:
             # One of them is at fault, or all together are too much: find out which.
             for job in group:
@@ -163,9 +181,7 @@ class DeviceLoop:
             if job.task.ready_to_finish:
                 self._finish(job)
         if before[0][0] == 0:
-            with self._lock:
-                busy = {job.request.model.name for job in self._jobs.values()}
-            self._families.shelf.trim(busy)
+            self._families.shelf.trim(self._busy())
 
     def _preview(self, job: RunningJob, family: Family, now: float) -> None:
         kind = job.task.plan[job.task.stage_index].kind
@@ -225,6 +241,12 @@ class DeviceLoop:
         with self._lock:
             self._jobs.pop(job.name, None)
         job.end(event)
+        self._keeper.ended(job.request.model.name, self._busy())
+
+    def _busy(self) -> set[str]:
+        """Models of the jobs that are here."""
+        with self._lock:
+            return {job.request.model.name for job in self._jobs.values()}
 
 
 def _settle(future: Future[Value], function: Callable[[], Value]) -> None:

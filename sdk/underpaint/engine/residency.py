@@ -1,106 +1,136 @@
-"""Components in memory: loaded once, shared by every model that names the same folder, evicted when idle.
+"""Components in memory: loaded once, shared by every model that holds the same weights, wherever they lie.
 
-The seam for a broker: families ask a `Shelf` for components by folder and never hold on to one between
-steps, so what backs the shelf may change.
+Families ask a `Shelf` for components by folder and never hold on to one between steps; the broker behind it
+decides where each one is.
 """
 
 from __future__ import annotations
 
-import os
-from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
+import torch
 
 from underpaint.engine.families.single_file import part_bytes
+from underpaint.engine.memory import content
+from underpaint.engine.memory.broker import Broker
+from underpaint.engine.memory.device import TorchDevice, bytes_of
+from underpaint.engine.memory.states import Held, Slot, State
 from underpaint.engine.provenance import weight_files
 from underpaint.errors import ModelUnusable
 
+__all__ = ["Freed", "Shelf", "Slot"]
+
 log = structlog.get_logger(__name__)
-
-BUDGET_SHARE = 0.5
-"""Share of the machine's memory that components may take before idle ones go."""
-
-
-def default_budget() -> int:
-    """Bytes for components on the CPU: half the machine's memory."""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * BUDGET_SHARE)
-    return 8 << 30
 
 
 @dataclass(frozen=True)
-class Slot:
-    """What identifies a component in memory."""
+class Freed:
+    """Bytes that were given back."""
 
-    folder: str
-    dtype: str
-    part: str = ""
-    """Of a file that holds several components: which."""
-
-
-@dataclass
-class _Held:
-    component: Any
-    size: int
-    users: set[str] = field(default_factory=set)
+    device: int
+    ram: int
 
 
 class Shelf:
-    """Components by folder and number format. Used by the device's one thread."""
+    """Components by place and number format. `has` from any thread; the rest is the device's one thread's.
 
-    def __init__(self, budget: int | None = None) -> None:
-        self._budget = default_budget() if budget is None else budget
-        self._held: OrderedDict[Slot, _Held] = OrderedDict()
+    Without a `broker`: a CPU's, with `budget` bytes for what is idle.
+    """
+
+    def __init__(self, budget: int | None = None, broker: Broker | None = None) -> None:
+        self.broker = Broker(TorchDevice("cpu"), host_budget=budget) if broker is None else broker
+        self._held: dict[Slot, Held] = {}
 
     def has(self, slot: Slot) -> bool:
-        """Whether a component is in memory."""
-        return slot in self._held
+        """Whether a component is in memory, and known to be this one."""
+        held = self._held.get(slot)
+        return held is not None and held.state is not State.DISK
 
     def get(self, slot: Slot, user: str, load: Callable[[], Any]) -> Any:
-        """A component, loaded if it is not here; `user` is the model that it is for.
+        """A component, ready to compute; loaded, on the CPU, if it is in no memory. `user`: the model.
 
+        Weights that another place holds already are not read again: both are one component from then on.
         Raises `ModelUnusable` where it cannot be read.
         """
-        held = self._held.get(slot)
-        if held is None:
-            held = _Held(_loaded(slot, load), _size_on_disk(slot))
-            self._held[slot] = held
-            log.info("component loaded", folder=slot.folder, dtype=slot.dtype, bytes=held.size)
+        if not self.has(slot):
+            mark = _mark(slot)
+            self._held[slot] = self._twin(slot, mark) or self._from_disk(slot, mark, load)
+        held = self._held[slot]
+        if slot not in held.slots:
+            held.slots.append(slot)
         held.users.add(user)
-        self._held.move_to_end(slot)
+        self.broker.use(held)
         return held.component
+
+    def touch(self, user: str) -> None:
+        """A job of this model has ended: from now on its components count as unused."""
+        for held in self._present():
+            if user in held.users:
+                held.used_at = self.broker.clock()
+
+    def warm(self, user: str) -> None:
+        """Brings a model's components to the device as far as there is room without putting others out."""
+        for held in self._present():
+            if user in held.users and held.size <= self.broker.room:
+                self.broker.use(held)
+        self.broker.rest()
 
     def release(self, user: str | None = None) -> None:
         """Gives back what only `user` uses; None: everything."""
-        for slot in list(self._held):
-            users = self._held[slot].users
-            users.discard(user) if user is not None else users.clear()
-            if not users:
-                del self._held[slot]
+        for held in self._present():
+            held.users.discard(user) if user is not None else held.users.clear()
+            if not held.users:
+                self.broker.drop(held)
 
     def trim(self, busy: Collection[str]) -> list[str]:
-        """Evicts models, the longest unused first, until the budget holds; never one of `busy`.
+        """Drops components, the longest unused first, until the budget holds; never one of `busy`.
 
         Returns the users that lost a component.
         """
-        lost: set[str] = set()
-        for slot, held in list(self._held.items()):
-            if sum(other.size for other in self._held.values()) <= self._budget:
-                break
-            if not held.users & set(busy):
-                del self._held[slot]
-                lost |= held.users
-                log.info("component evicted", folder=slot.folder, bytes=held.size)
-        return sorted(lost)
+        return sorted({user for held in self.broker.trim(busy) for user in held.users})
+
+    def yield_memory(self, busy: Collection[str], *, ram: bool) -> Freed:
+        """Gives the device's memory back; with `ram` also what models that are not `busy` hold in RAM."""
+        return Freed(*self.broker.give_back(busy, ram=ram))
+
+    def _present(self) -> list[Held]:
+        return list(self.broker.held)
+
+    def _twin(self, slot: Slot, mark: str) -> Held | None:
+        """What holds the same weights as another place, if something does."""
+        for held in self._present():
+            if mark and held.mark == mark and content.content(slot) == content.content(held.slots[0]):
+                log.info("component shared", folder=slot.folder, part=slot.part, component=held.name)
+                return held
+        return None
+
+    def _from_disk(self, slot: Slot, mark: str, load: Callable[[], Any]) -> Held:
+        component = _loaded(slot, load)
+        size = bytes_of(component) or _size_on_disk(slot)
+        held = Held(component, size, _name(slot), mark=mark, used_at=self.broker.clock())
+        self.broker.admit(held)
+        log.info("component loaded", folder=slot.folder, dtype=slot.dtype, bytes=held.size)
+        return held
+
+
+def _mark(slot: Slot) -> str:
+    try:
+        return content.mark(slot)
+    except (OSError, ValueError, ModelUnusable) as error:
+        # Loading it says what is wrong, and in better words.
+        log.debug("component cannot be compared", folder=slot.folder, problem=str(error))
+        return ""
 
 
 def _loaded(slot: Slot, load: Callable[[], Any]) -> Any:
     try:
         return load()
+    except torch.OutOfMemoryError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         folder = Path(slot.folder)
         component, model = (slot.part, folder.stem) if slot.part else (folder.name, folder.parent.name)
@@ -109,6 +139,11 @@ def _loaded(slot: Slot, load: Callable[[], Any]) -> Any:
             "Download the model again, or remove it.",
             metadata={"model": model, "path": slot.folder},
         ) from error
+
+
+def _name(slot: Slot) -> str:
+    folder = Path(slot.folder)
+    return f"{folder.stem}/{slot.part}" if slot.part else f"{folder.parent.name}/{folder.name}"
 
 
 def _size_on_disk(slot: Slot) -> int:

@@ -68,8 +68,8 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         """Brings a model into memory."""
         await self._authorise(context)
         try:
-            family = await asyncio.to_thread(self._families.get, request.model)
-            await asyncio.wrap_future(self._device.call(family.load))
+            loaded = await asyncio.to_thread(self._device.load, request.model)
+            await asyncio.wrap_future(loaded)
         except UnderpaintError as error:
             await _abort(context, error)
         return worker_service_pb2.LoadModelResponse()
@@ -81,6 +81,15 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         await self._authorise(context)
         await asyncio.wrap_future(self._device.call(lambda: self._families.forget(request.name)))
         return worker_service_pb2.UnloadModelResponse()
+
+    async def YieldMemory(  # noqa: N802
+        self, request: worker_service_pb2.YieldMemoryRequest, context: Any
+    ) -> worker_service_pb2.YieldMemoryResponse:
+        """Gives memory back between two steps."""
+        await self._authorise(context)
+        pause = float(request.pause_seconds)
+        freed = await asyncio.wrap_future(self._device.yield_memory(ram=request.ram, pause=pause))
+        return worker_service_pb2.YieldMemoryResponse(device_bytes=freed.device, ram_bytes=freed.ram)
 
     async def StopWorker(  # noqa: N802
         self, request: worker_service_pb2.StopWorkerRequest, context: Any

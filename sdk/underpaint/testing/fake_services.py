@@ -59,6 +59,13 @@ class FakeModels(model_service_pb2_grpc.ModelServiceServicer):
             model.loaded = model.loaded and request.name not in ("", model.name)
         return model_service_pb2.UnloadModelResponse()
 
+    async def YieldMemory(self, request: Any, context: Any) -> model_service_pb2.YieldMemoryResponse:
+        """A gibibyte for each model on the device; with `ram` they leave memory."""
+        loaded = sum(model.loaded for model in self._models)
+        for model in self._models:
+            model.loaded = model.loaded and not request.ram
+        return model_service_pb2.YieldMemoryResponse(device_bytes=loaded << 30)
+
 
 class FakeServer(server_service_pb2_grpc.ServerServiceServicer):
     """ServerService."""

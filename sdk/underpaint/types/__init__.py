@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from underpaint.types.controls import Control, ControlModelInfo, ControlRole
 from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
-from underpaint.types.models import ModelInfo, ModelList
+from underpaint.types.models import FreedMemory, ModelInfo, ModelList
 from underpaint.types.pixels import (
     MASK_FORMAT,
     Alpha,
@@ -42,6 +42,7 @@ __all__ = [
     "ControlModelInfo",
     "ControlRole",
     "DataType",
+    "FreedMemory",
     "GenerateRequest",
     "Image",
     "JobOrigin",

@@ -38,6 +38,16 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FreedMemory:
+    """Bytes that a daemon gave back."""
+
+    device_bytes: int
+    """Of graphics cards."""
+    ram_bytes: int
+    """Of the machine's memory. What moves there from a card counts against it, never below 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelList:
     """Models by name, and which are used when a request names none."""
 

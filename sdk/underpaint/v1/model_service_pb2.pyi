@@ -139,3 +139,19 @@ class UnloadModelRequest(_message.Message):
 class UnloadModelResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class YieldMemoryRequest(_message.Message):
+    __slots__ = ("ram", "pause_seconds")
+    RAM_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ram: bool
+    pause_seconds: int
+    def __init__(self, ram: bool = ..., pause_seconds: _Optional[int] = ...) -> None: ...
+
+class YieldMemoryResponse(_message.Message):
+    __slots__ = ("device_bytes", "ram_bytes")
+    DEVICE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RAM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    device_bytes: int
+    ram_bytes: int
+    def __init__(self, device_bytes: _Optional[int] = ..., ram_bytes: _Optional[int] = ...) -> None: ...

@@ -56,6 +56,11 @@ class ModelServiceStub(object):
                 request_serializer=underpaint_dot_v1_dot_model__service__pb2.UnloadModelRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_model__service__pb2.UnloadModelResponse.FromString,
                 _registered_method=True)
+        self.YieldMemory = channel.unary_unary(
+                '/underpaint.v1.ModelService/YieldMemory',
+                request_serializer=underpaint_dot_v1_dot_model__service__pb2.YieldMemoryRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_model__service__pb2.YieldMemoryResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -90,6 +95,14 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def YieldMemory(self, request, context):
+        """Gives GPU memory back now, for a render or a game. No job fails: running ones finish their present
+        step, wait if that is asked for, then fetch again what they need and go on. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +125,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.UnloadModel,
                     request_deserializer=underpaint_dot_v1_dot_model__service__pb2.UnloadModelRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_model__service__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'YieldMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.YieldMemory,
+                    request_deserializer=underpaint_dot_v1_dot_model__service__pb2.YieldMemoryRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_model__service__pb2.YieldMemoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +241,33 @@ class ModelService(object):
             '/underpaint.v1.ModelService/UnloadModel',
             underpaint_dot_v1_dot_model__service__pb2.UnloadModelRequest.SerializeToString,
             underpaint_dot_v1_dot_model__service__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def YieldMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.ModelService/YieldMemory',
+            underpaint_dot_v1_dot_model__service__pb2.YieldMemoryRequest.SerializeToString,
+            underpaint_dot_v1_dot_model__service__pb2.YieldMemoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -108,6 +108,23 @@ def read_safetensors(path: Path) -> Listing:
     return replace(listing, metadata={**listing.metadata, **header.metadata})
 
 
+def tensor_spans(path: Path) -> dict[str, tuple[str, int, int]]:
+    """By tensor's name, in order: its type and shape in words, its first byte in the file, and the end.
+
+    Raises `OSError` and `ModelUnusable`.
+    """
+    header = read_header(path)
+    listing, end = parse_tensors(header)
+    check_length(header, end)
+    first = path.stat().st_size - header.data_bytes
+    entries = json.loads(header.tensors)
+    spans = {}
+    for name in sorted(listing.shapes):
+        begin, stop = entries[name]["data_offsets"]
+        spans[name] = (f"{listing.dtypes[name]} {listing.shapes[name]}", first + begin, first + stop)
+    return spans
+
+
 def broken(path: Path, why: str) -> ModelUnusable:
     """The error for a file that is not what its name says."""
     return ModelUnusable(

@@ -61,6 +61,11 @@ class WorkerServiceStub(object):
                 request_serializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelRequest.SerializeToString,
                 response_deserializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelResponse.FromString,
                 _registered_method=True)
+        self.YieldMemory = channel.unary_unary(
+                '/underpaint.worker.v1.WorkerService/YieldMemory',
+                request_serializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryRequest.SerializeToString,
+                response_deserializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryResponse.FromString,
+                _registered_method=True)
         self.StopWorker = channel.unary_unary(
                 '/underpaint.worker.v1.WorkerService/StopWorker',
                 request_serializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.StopWorkerRequest.SerializeToString,
@@ -108,6 +113,13 @@ class WorkerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def YieldMemory(self, request, context):
+        """Gives memory back between two steps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StopWorker(self, request, context):
         """Cancels what runs and ends the process.
         """
@@ -142,6 +154,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.UnloadModel,
                     request_deserializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelRequest.FromString,
                     response_serializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'YieldMemory': grpc.unary_unary_rpc_method_handler(
+                    servicer.YieldMemory,
+                    request_deserializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryRequest.FromString,
+                    response_serializer=underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryResponse.SerializeToString,
             ),
             'StopWorker': grpc.unary_unary_rpc_method_handler(
                     servicer.StopWorker,
@@ -285,6 +302,33 @@ class WorkerService(object):
             '/underpaint.worker.v1.WorkerService/UnloadModel',
             underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelRequest.SerializeToString,
             underpaint_dot_worker_dot_v1_dot_worker__service__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def YieldMemory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.worker.v1.WorkerService/YieldMemory',
+            underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryRequest.SerializeToString,
+            underpaint_dot_worker_dot_v1_dot_worker__service__pb2.YieldMemoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,6 +17,7 @@ from underpaint.types import (
     Alpha,
     Channels,
     DataType,
+    FreedMemory,
     GenerateRequest,
     Image,
     JobOrigin,
@@ -274,6 +275,9 @@ def test_models_plug_ins_and_the_daemon_itself(client: Client) -> None:
     client.unload_model()
     assert not client.models().models[0].loaded
     assert client.load_model("fake").loaded
+    assert client.yield_memory() == FreedMemory(1 << 30, 0)
+    client.yield_memory(ram=True)
+    assert not client.models().models[0].loaded
     assert client.plugins() == []
     assert client.server_info().version == "0.0.0.fake"
     assert client.shutdown() == 0

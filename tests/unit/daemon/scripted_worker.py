@@ -59,6 +59,11 @@ class ScriptedWorker(WorkerServiceServicer):
         self.loaded -= {request.name} if request.name else set(self.loaded)
         return pb.UnloadModelResponse()
 
+    async def YieldMemory(self, request, context):  # noqa: N802
+        return pb.YieldMemoryResponse(
+            device_bytes=5 << 30, ram_bytes=request.pause_seconds if request.ram else 0
+        )
+
     async def CancelJob(self, request, context):  # noqa: N802
         event = self.cancelled.get(request.job)
         if event is not None:

@@ -16,6 +16,7 @@ from underpaint.errors import (
     RequestIdReused,
 )
 from underpaint.v1 import job_service_pb2 as pb
+from underpaint.v1.model_service_pb2 import YieldMemoryRequest
 from underpaint.v1.server_service_pb2 import GetServerInfoRequest
 from underpaint.wire.status import status_to_error
 
@@ -388,3 +389,13 @@ async def test_models_can_be_loaded_and_unloaded(shared: Caller) -> None:
     await until_loaded(True)
     await shared.call(shared.models.UnloadModel, UnloadModelRequest())
     await until_loaded(False)
+
+
+async def test_memory_is_given_back_with_a_figure_and_a_pause_has_its_limit(shared: Caller) -> None:
+    done = await shared.finish((await shared.submit("steps=1")).name)
+    assert done.state == SUCCEEDED
+    ask = shared.models.YieldMemory
+    freed = await shared.call(ask, YieldMemoryRequest(ram=True, pause_seconds=7))
+    assert (freed.device_bytes, freed.ram_bytes) == (5 << 30, 7)
+    with pytest.raises(InvalidRequest, match="pause_seconds is 3601"):
+        await shared.call(ask, YieldMemoryRequest(pause_seconds=3601))

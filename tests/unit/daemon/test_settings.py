@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from underpaint.daemon.arguments import parse
-from underpaint.daemon.settings import Settings, options, variable
+from underpaint.daemon.settings import Settings, for_workers, options, variable
+from underpaint.engine.memory.settings import MemorySettings
 from underpaint.errors import InvalidRequest
 
 
@@ -23,6 +24,14 @@ def test_model_roots_are_split_at_the_systems_separator() -> None:
 
     settings = parse([], {"UNDERPAINT_MODEL_ROOTS": os.pathsep.join(("/a", "/b"))})
     assert settings.model_roots == (Path("/a"), Path("/b"))
+
+
+def test_workers_are_told_what_concerns_memory() -> None:
+    told = for_workers(parse(["--vram-reserve-bytes", "123"], {"UNDERPAINT_KEEP_ALIVE": "2.5"}))
+    assert MemorySettings.of(told).keep_alive == 2.5 and MemorySettings.of(told).reserve == 123
+    untold = MemorySettings.of(for_workers(Settings()))
+    assert (untold.keep_alive, untold.reserve) == (Settings().keep_alive, None)
+    assert MemorySettings.of(for_workers(Settings(keep_alive=0.0))).keep_alive == 0.0
 
 
 def test_every_field_says_what_it_means() -> None:

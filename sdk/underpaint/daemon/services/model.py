@@ -8,10 +8,14 @@ from underpaint.daemon.controls import ControlIndex, roles_of, to_control_info
 from underpaint.daemon.models import ModelIndex, to_info
 from underpaint.daemon.services.paging import page
 from underpaint.daemon.supervisor import Supervisor
+from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import model_service_pb2 as pb
 from underpaint.v1.model_service_pb2_grpc import ModelServiceServicer
 from underpaint.wire.controls import info_to_control_model
 from underpaint.wire.models import info_to_model
+
+MAX_PAUSE_S = 3600
+"""Seconds that jobs may be made to wait for memory that was given back."""
 
 
 class ModelService(ModelServiceServicer):
@@ -69,3 +73,13 @@ class ModelService(ModelServiceServicer):
         """Gives its memory back."""
         await self._supervisor.unload(request.name)
         return pb.UnloadModelResponse()
+
+    async def YieldMemory(  # noqa: N802
+        self, request: pb.YieldMemoryRequest, context: grpc.aio.ServicerContext
+    ) -> pb.YieldMemoryResponse:
+        """Gives GPU memory back between two steps."""
+        if request.pause_seconds > MAX_PAUSE_S:
+            fault = Violation("pause_seconds", f"is {request.pause_seconds}, more than {MAX_PAUSE_S}")
+            raise InvalidRequest(f"pause_seconds {fault.description}: ask again later.", violations=[fault])
+        freed = await self._supervisor.yield_memory(ram=request.ram, pause_s=request.pause_seconds)
+        return pb.YieldMemoryResponse(device_bytes=freed.device_bytes, ram_bytes=freed.ram_bytes)

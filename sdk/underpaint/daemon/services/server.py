@@ -40,6 +40,7 @@ CAPABILITIES = (
     "preprocess",
     "previews",
     "resumable-watch",
+    "yield-memory",
 )
 
 

@@ -110,7 +110,7 @@ class ControlNets:
             variant=weight_variant(folder),
             torch_dtype=self._dtype,
         )
-        net = net.to(self._device).eval().requires_grad_(False)
+        net = net.eval().requires_grad_(False)
         return net, Wrap(net)
 
 

@@ -43,6 +43,7 @@ class ClipEncoder:
         penultimate: bool = False,
     ) -> None:
         self._components = components
+        components.made_with(encoder, tokenizer)
         self._tokenizer = tokenizer
         self._projected = projected
         self._penultimate = penultimate
@@ -118,7 +119,7 @@ class ClipEncoder:
                 folder, use_safetensors=True, local_files_only=True, variant=weight_variant(folder)
             )
             tokenizer = CLIPTokenizer.from_pretrained(words, local_files_only=True)
-        ready = network.to(self._components.device, self._components.dtype).eval().requires_grad_(False)
+        ready = network.to(self._components.dtype).eval().requires_grad_(False)
         return tokenizer, ready
 
 

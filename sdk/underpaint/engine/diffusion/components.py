@@ -31,6 +31,7 @@ class Components:
         self.dtype: torch.dtype = getattr(torch, dtype)
         """The number format that the networks compute in."""
         self._folders = folders
+        self._beside: dict[str, tuple[str, ...]] = {}
         self._shelf = shelf
 
     def folder(self, component: str) -> Path:
@@ -56,12 +57,19 @@ class Components:
         """A component's weight files, by their path inside the model."""
         return {f"{component}/{path.name}": path for path in weight_files(self._folders[component])}
 
+    def made_with(self, component: str, *others: str) -> None:
+        """A component as it is held contains these, too: a text encoder its tokenizer."""
+        self._beside[component] = others
+
     def has(self, component: str, dtype: torch.dtype | None = None) -> bool:
         """Whether a component is in memory; `dtype` where it is not the model's own."""
         return self._shelf.has(self._slot(component, dtype))
 
     def get(self, component: str, load: Callable[[], Any], dtype: torch.dtype | None = None) -> Any:
-        """A component, loaded if it is not in memory. Raises `ModelUnusable` where it cannot be read."""
+        """A component on the device; `load` makes it, on the CPU, if it is in no memory.
+
+        Raises `ModelUnusable` where it cannot be read.
+        """
         return self._shelf.get(self._slot(component, dtype), self.model, load)
 
     def network(self, component: str, kind: Any, dtype: torch.dtype | None = None) -> tuple[Any, Wrap]:
@@ -80,7 +88,8 @@ class Components:
                     variant=weight_variant(folder),
                     torch_dtype=dtype or self.dtype,
                 )
-            network = network.to(self.device).eval().requires_grad_(False)
+            # The broker brings it to the device.
+            network = network.eval().requires_grad_(False)
             return network, Wrap(network)
 
         held: tuple[Any, Wrap] = self.get(component, load, dtype)
@@ -88,7 +97,11 @@ class Components:
 
     def _slot(self, component: str, dtype: torch.dtype | None) -> Slot:
         place = self._folders[component]
-        return Slot(str(place), str(dtype or self.dtype), component if place.is_file() else "")
+        beside = [str(self._folders[other]) for other in self._beside.get(component, ())]
+        if not place.is_file():
+            return Slot(str(place), str(dtype or self.dtype), beside=tuple(beside))
+        beside.append(str(self._folders[CONFIG] / component))
+        return Slot(str(place), str(dtype or self.dtype), component, tuple(beside))
 
 
 def weight_variant(folder: Path) -> str | None:
