@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import operators, properties, runtime, ui, verbs
+from . import materials, operators, properties, runtime, ui, verbs
 
-_PARTS = (properties, operators, verbs, ui, runtime)
+_PARTS = (properties, operators, materials, verbs, ui, runtime)
 
 
 def register() -> None:

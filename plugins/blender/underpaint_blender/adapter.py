@@ -43,6 +43,8 @@ class BlenderAdapter(HostAdapter):
         self.notices: list[Notice] = []
         self.changed: Callable[[], None] = lambda: None
         self.last_image = ""
+        self.textures: dict[str, str] = {}
+        """Names of the datablocks that results became, by the results' own names."""
         self.progressed = 0
         self.documents = Documents()
         # Blender hands out whole images only: what `selection_bounds` read serves `read_selection` too.
@@ -97,13 +99,19 @@ class BlenderAdapter(HostAdapter):
     def write_result(self, result: Result) -> None:
         """A new datablock: in-place pixel writes do not undo. Its users are re-pointed, in one undo push."""
         if result.kind is ResultKind.TEXTURE:
-            is_float = result.image.format.color_space is ColorSpace.LINEAR_REC709
-            made = pixels.new_image(result.name, pixels.array(result.image).copy(), is_float=is_float)
-            _show(made)
+            space = result.image.format.color_space
+            if space is ColorSpace.DATA:
+                # A map belongs to a material, not into somebody's editor.
+                made = pixels.new_map(result.name, result.image)
+            else:
+                is_float = space is ColorSpace.LINEAR_REC709
+                made = pixels.new_image(result.name, pixels.array(result.image).copy(), is_float=is_float)
+                _show(made)
+            self.textures[result.name] = made.name
         else:
             made = self._replaced(result)
         self.last_image = made.name
-        _undo_push(f"Underpaint: {result.name}")
+        undo_push(f"Underpaint: {result.name}")
 
     def run_on_main(self, function: Callable[[], None]) -> None:
         """Queues for the add-on's timer, or for whoever pumps."""
@@ -171,7 +179,7 @@ def _show(image: bpy.types.Image) -> None:
         editor.image = image
 
 
-def _undo_push(message: str) -> None:
+def undo_push(message: str) -> None:
     """One step for Ctrl+Z. Scripts without a window have no undo history to push to."""
     if bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message=message[:63])

@@ -21,6 +21,10 @@ Pixels = NDArray[np.float32]
 LINEAR = {"Linear Rec.709", "Linear", "scene_linear"}
 BYTE_FORMAT = PixelFormat(Channels.RGBA, DataType.F32, Alpha.STRAIGHT, ColorSpace.SRGB, RowOrder.BOTTOM_UP)
 FLOAT_FORMAT = replace(BYTE_FORMAT, alpha=Alpha.PREMULTIPLIED, color_space=ColorSpace.LINEAR_REC709)
+MAP_FORMAT = PixelFormat(Channels.BGRA, DataType.U8, Alpha.STRAIGHT, ColorSpace.DATA, RowOrder.BOTTOM_UP)
+"""Of maps of a material: as a TGA file holds them."""
+HEIGHT_FORMAT = replace(BYTE_FORMAT, color_space=ColorSpace.DATA)
+"""Of heights: 256 steps would be terraces."""
 ENCODED = {"sRGB", "Filmic sRGB", "Non-Color", "Raw"}
 
 
@@ -142,13 +146,27 @@ def new_image(
         image.pack()
         return image
     # Blender's own packing compresses, for seconds at 4096²; the main thread cannot wait for that.
-    data = targa(pixels)
+    image = _packed(name, targa(pixels))
+    if like is not None:
+        _color_as(image, like)
+    return image
+
+
+def new_map(name: str, image: Image) -> bpy.types.Image:
+    """A new datablock for numbers that are no colours, in `MAP_FORMAT` or `HEIGHT_FORMAT`."""
+    if image.format == HEIGHT_FORMAT:
+        made = new_image(name, array(image), is_float=True)
+    else:
+        made = _packed(name, _targa_header(image.width, image.height) + bytes(image.data))
+    made.colorspace_settings.name = "Non-Color"
+    return made
+
+
+def _packed(name: str, data: bytes) -> bpy.types.Image:
     image = bpy.data.images.new(name, 1, 1, alpha=True)
     image.pack(data=data, data_len=len(data))
     # From now on Blender reads the packed file, its size too.
     image.source = "FILE"
-    if like is not None:
-        _color_as(image, like)
     return image
 
 
@@ -169,6 +187,9 @@ def targa(pixels: Pixels) -> bytes:
     bgra = np.empty((height, width, 4), np.uint8)
     for here, there in enumerate((2, 1, 0, 3)):
         bgra[..., here] = pixels[..., there]
+    return _targa_header(width, height) + bgra.tobytes()
+
+
+def _targa_header(width: int, height: int) -> bytes:
     # Image type 2: true colour, uncompressed; 8 bits of alpha, origin bottom left.
-    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 32, 8)
-    return header + bgra.tobytes()
+    return struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 32, 8)

@@ -59,6 +59,7 @@ class ImageEditorPanel(bpy.types.Panel):
         box.prop(settings, "strength", slider=True)
         box.operator("underpaint.fill_mask", icon="BRUSH_DATA")
         box.operator("underpaint.generate_from_image", icon="IMAGE_DATA")
+        layout.operator("underpaint.make_material", icon="MATERIAL")
         verbs.draw(layout, context)
         self._progress(layout)
 

@@ -19,6 +19,7 @@ from underpaint.cli import (
     plugins,
     preprocess,
     serve,
+    textures,
 )
 from underpaint.cli.console import guarded
 
@@ -58,3 +59,4 @@ app.command()(guarded(new_host.new_host))
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(hosts.app, name="hosts")
+app.add_typer(textures.app, name="textures")

@@ -17,7 +17,6 @@ from underpaint.errors import BlobNotFound
 from underpaint.types import (
     ControlModelInfo,
     FreedMemory,
-    GenerateRequest,
     Image,
     JobOrigin,
     JobUpdate,
@@ -26,9 +25,9 @@ from underpaint.types import (
     PluginInfo,
     PostprocessorInfo,
     PreprocessorInfo,
-    PreprocessRequest,
     Preview,
     Priority,
+    Request,
     ResultRef,
     ServerInfo,
 )
@@ -127,7 +126,7 @@ class AsyncClient:
 
     async def submit(
         self,
-        request: GenerateRequest | PreprocessRequest,
+        request: Request,
         *,
         origin: JobOrigin | None = None,
         priority: Priority = Priority.INTERACTIVE,
@@ -156,7 +155,7 @@ class AsyncClient:
         return AsyncJob(self, job_to_update(reply.job))
 
     async def _submit_once(
-        self, request: GenerateRequest | PreprocessRequest, message: job_service_pb2.SubmitJobRequest
+        self, request: Request, message: job_service_pb2.SubmitJobRequest
     ) -> job_service_pb2.SubmitJobResponse:
         inputs = Inputs(self.upload)
         try:

@@ -17,7 +17,6 @@ from underpaint.errors import Unavailable
 from underpaint.types import (
     ControlModelInfo,
     FreedMemory,
-    GenerateRequest,
     Image,
     JobOrigin,
     JobUpdate,
@@ -26,9 +25,9 @@ from underpaint.types import (
     PluginInfo,
     PostprocessorInfo,
     PreprocessorInfo,
-    PreprocessRequest,
     Preview,
     Priority,
+    Request,
     ResultRef,
     ServerInfo,
 )
@@ -103,7 +102,7 @@ class Client:
 
     def submit(
         self,
-        request: GenerateRequest | PreprocessRequest,
+        request: Request,
         *,
         origin: JobOrigin | None = None,
         priority: Priority = Priority.INTERACTIVE,

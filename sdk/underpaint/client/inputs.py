@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from underpaint.types import GenerateRequest, Image, PreprocessRequest
+from underpaint.types import Image, PreprocessRequest, Request
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.jobs import request_to_spec
 
@@ -21,7 +21,7 @@ class Inputs:
         """Blobs that this one uploaded."""
         return [reference.blob for reference in self._known.values()]
 
-    async def spec(self, request: GenerateRequest | PreprocessRequest) -> job_service_pb2.JobSpec:
+    async def spec(self, request: Request) -> job_service_pb2.JobSpec:
         """The specification that refers to the uploaded pixels."""
         image = await self._optional(request.image)
         if isinstance(request, PreprocessRequest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.plugins import Plugins
-from underpaint.daemon.processing import complete
+from underpaint.daemon.processing import complete, edges_of
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import Violation
 from underpaint.types import Bounds
@@ -31,7 +31,7 @@ async def resolve_controls(
         complete_control(control)
         await _choose(control, where, model, index)
         if control.preprocessor:
-            complete(control, plugins.preprocessors, where)
+            complete(control, plugins.preprocessors, where, edges_of(spec))
         needed.append(_input(control.image, f"{where}.image", window, blobs))
         if control.HasField("mask"):
             mask = _input(control.mask, f"{where}.mask", window, blobs)

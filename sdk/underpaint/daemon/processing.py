@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from underpaint.daemon.plugins import Plugins
 from underpaint.errors import Violation
@@ -23,7 +24,7 @@ from underpaint.wire.limits import raise_for
 from underpaint.worker_v1.worker_service_pb2 import PluginFunction
 
 MASK = "mask"
-DATA_ROLES = ("normal", "depth")
+DATA_ROLES = ("normal", "depth", "height", "roughness", "ambient-occlusion")
 """Roles whose numbers are no colours."""
 
 
@@ -31,8 +32,12 @@ def complete(
     preprocess: Preprocess | Control,
     known: Mapping[str, PreprocessorDescriptor],
     where: str = "spec.preprocess",
+    defaults: Mapping[str, float] = MappingProxyType({}),
 ) -> PreprocessorDescriptor:
-    """Fills in parameters and returns what is named. Raises InvalidRequest with fields below `where`."""
+    """Fills in parameters and returns what is named; `defaults` go before those of the plug-in.
+
+    Raises InvalidRequest with fields below `where`.
+    """
     found = known.get(preprocess.preprocessor)
     if found is None:
         raise_for([_unknown(f"{where}.preprocessor", preprocess.preprocessor, known)])
@@ -44,7 +49,7 @@ def complete(
             violations.append(_unknown(f"{where}.parameters", name, names))
     for parameter in found.parameters:
         if parameter.name not in preprocess.parameters:
-            preprocess.parameters[parameter.name] = parameter.default
+            preprocess.parameters[parameter.name] = defaults.get(parameter.name, parameter.default)
         value = preprocess.parameters[parameter.name]
         if not parameter.minimum <= value <= parameter.maximum:
             text = f"must be {parameter.minimum:g} to {parameter.maximum:g}, got {value:g}"
@@ -54,6 +59,11 @@ def complete(
             violations.append(Violation(f"{where}.parameters.{parameter.name}", text))
     raise_for(violations)
     return found
+
+
+def edges_of(spec: JobSpec) -> Mapping[str, float]:
+    """What the job's tiling says to preprocessors that look across edges."""
+    return {"wrap_x": float(spec.tile_x), "wrap_y": float(spec.tile_y)}
 
 
 def set_output(spec: JobSpec, role: str) -> None:

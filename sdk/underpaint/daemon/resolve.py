@@ -11,7 +11,7 @@ from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.models import ModelIndex
-from underpaint.daemon.processing import check_postprocessors, complete, set_output
+from underpaint.daemon.processing import check_postprocessors, complete, edges_of, set_output
 from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
@@ -69,7 +69,8 @@ class Resolver:
 
     async def _preprocess(self, spec: JobSpec) -> dict[str, Entry]:
         plugins = await self._models.plugins()
-        set_output(spec, complete(spec.preprocess, plugins.preprocessors).role)
+        wanted = complete(spec.preprocess, plugins.preprocessors, defaults=edges_of(spec))
+        set_output(spec, wanted.role)
         image = self._input(spec.preprocess.image)
         format_of(spec.output_layout, field="spec.output_layout")
         self._blobs.check_room(_result_bytes(spec, image.layout.width_px, image.layout.height_px))

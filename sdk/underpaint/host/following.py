@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -46,6 +46,26 @@ class Follower:
             raise JobCancelled("Cancelled before it was sent.")
         return self._place(task, self._submit(task, shot), shot.origin, shot.kind, shot.place)
 
+    def make_all(self, shots: Sequence[Snapshot], task: Task) -> TaskState:
+        """Submits a job for each, all of them at once, and places their results in order.
+
+        A cancellation ends the job at hand and those after it; what is placed stays.
+        """
+        sent: list[_Sent] = []
+        try:
+            for shot in shots:
+                if task.cancel_requested:
+                    raise JobCancelled("Cancelled before it was sent.")
+                sent.append(self._submit(task, shot))
+            for shot in shots:
+                self._place(task, sent[0], shot.origin, shot.kind, shot.place)
+                del sent[0]
+        except JobCancelled:
+            for one in sent:
+                one.job.cancel()
+            raise
+        return TaskState.PLACED
+
     def finish_known(self, name: str, origin: JobOrigin, task: Task) -> TaskState:
         """Places the result of a job that was submitted in an earlier life."""
         kind = ResultKind.LAYER if origin.document_id else ResultKind.TEXTURE
@@ -81,7 +101,7 @@ class Follower:
         for note in self._wait(task, sent, place).notes:
             self.tell(Notice(note))
         for image in self._fetch(task, sent):
-            result = Result(image, kind, task.title, origin.document_id, origin.host_context)
+            result = Result(image, kind, origin.title, origin.document_id, origin.host_context)
             self.on_main(partial(self._adapter.write_result, result), "writing the result")
         # Placed: only jobs whose results still wait for a place stay in the daemon's list.
         try:

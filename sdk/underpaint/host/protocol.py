@@ -7,16 +7,15 @@ from typing import Protocol
 
 from underpaint.types import (
     ControlModelInfo,
-    GenerateRequest,
     Image,
     JobOrigin,
     JobUpdate,
     ModelList,
     PostprocessorInfo,
     PreprocessorInfo,
-    PreprocessRequest,
     Preview,
     Priority,
+    Request,
 )
 
 OnUpdate = Callable[[JobUpdate], None]
@@ -58,7 +57,7 @@ class ClientProtocol(Protocol):
 
     def submit(
         self,
-        request: GenerateRequest | PreprocessRequest,
+        request: Request,
         *,
         origin: JobOrigin | None = None,
         priority: Priority = Priority.INTERACTIVE,

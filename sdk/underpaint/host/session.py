@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeVar
 
 from underpaint.errors import InternalError, JobCancelled, PlaceGone, UnderpaintError
 from underpaint.host import snapshot
@@ -19,13 +20,15 @@ from underpaint.host.connection import Connection
 from underpaint.host.following import Follower
 from underpaint.host.identity import client_id
 from underpaint.host.mainthread import HoldMeter
+from underpaint.host.materials import read_maps
 from underpaint.host.protocol import ClientProtocol
 from underpaint.host.settings import Settings, title_of
-from underpaint.host.snapshot import Asked
+from underpaint.host.snapshot import Asked, Snapshot
 from underpaint.host.task import Task, TaskState
 from underpaint.types import JobState, ModelList, PixelFormat
 
 OnDone = Callable[[Task], None]
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +118,31 @@ class Session:
 
         return self._start(title_of(prompt, "Texture"), settings, "txt2img", read, on_done)
 
+    def maps(
+        self,
+        settings: Settings | None = None,
+        *,
+        parameters: Mapping[str, float] | None = None,
+        source_layer: str | None = None,
+        formats: Mapping[str, PixelFormat] | None = None,
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """Height, normals, roughness and ambient occlusion of what is visible, or of one layer.
+
+        No model takes part; of `settings` only `tiling` counts. `parameters` are those of the preprocessors
+        (`underpaint preprocess --list`), each for those that have one of its name. Each map becomes a layer;
+        where a host has none, a picture of its own, in the layout that `formats` says for its preprocessor.
+        """
+        tiling = (settings or Settings()).tiling
+
+        def read() -> list[Snapshot]:
+            values = parameters or {}
+            return read_maps(
+                self.adapter, values, tiling, self.client_id, source_layer=source_layer, formats=formats
+            )
+
+        return self._begin("Material maps", read, partial(partial, self._follower.make_all), on_done)
+
     def resume(
         self,
         document_id: str,
@@ -177,14 +205,24 @@ class Session:
         read: Callable[[], Asked],
         on_done: OnDone | None,
     ) -> Task:
+        make = partial(partial, self._follower.make, settings.model, operation)
+        return self._begin(title, read, make, on_done)
+
+    def _begin(
+        self,
+        title: str,
+        read: Callable[[], T],
+        follow: Callable[[T], Callable[[Task], TaskState]],
+        on_done: OnDone | None,
+    ) -> Task:
         task = Task(title, on_done)
         try:
             with self.meter.hold(f"reading the document for {title!r}"):
-                asked = read()
+                found = read()
         except Exception as error:  # noqa: BLE001 - the task says it, on the main thread, like any later error
             self._run_thread(task, partial(_refuse, error))
         else:
-            self._run_thread(task, partial(self._follower.make, settings.model, operation, asked))
+            self._run_thread(task, follow(found))
         return task
 
     # Background threads from here on.

@@ -16,7 +16,7 @@ from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
 from underpaint.host.cropping import cropped, cropped_controls
 from underpaint.host.settings import Settings, title_of
-from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, PixelFormat, ResultForm
+from underpaint.types import Bounds, JobOrigin, ModelInfo, PixelFormat, Request, ResultForm
 
 ANY_MODEL = ModelInfo(name="", native_size=1024, size_multiple=64)
 """Whose context is read while the daemon has not told of its models: it holds those of smaller models.
@@ -27,7 +27,7 @@ A model that wants more gets as much as this."""
 class Snapshot:
     """A request with its pixels, and where the result belongs."""
 
-    request: GenerateRequest
+    request: Request
     kind: ResultKind
     place: Bounds
     origin: JobOrigin

@@ -1,4 +1,4 @@
-"""The plug-in that every host has: variations of a picture, and the usual sources of control images.
+"""The plug-in that every host has: variations, the maps of a material, the usual sources of control images.
 
 Written against nothing but what any other plug-in gets: the hooks, the adapter's and the session's methods.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from underpaint.errors import PlaceGone
 from underpaint.hookspecs import ControlSource, Verb, hookimpl
-from underpaint.types import Bounds, Image, Parameter
+from underpaint.types import Bounds, Image, Parameter, Tiling
 
 if TYPE_CHECKING:
     from underpaint.host.adapter import HostAdapter
@@ -24,6 +24,13 @@ def variation(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is visible once more, a little different each time, as a new layer."""
     settings = replace(session.settings, strength=float(values["strength"]), seed=secrets.randbits(64))
     return session.generate(str(values["prompt"]), settings, from_picture=True)
+
+
+def maps(session: Session, values: Mapping[str, float | str]) -> Task:
+    """Height, normals, roughness and ambient occlusion of the visible picture, each as a layer."""
+    numbers = {name: float(value) for name, value in values.items() if name != "seamless"}
+    tiling = Tiling.XY if float(values["seamless"]) >= 0.5 else session.settings.tiling
+    return session.maps(replace(session.settings, tiling=tiling), parameters=numbers)
 
 
 def read_merged(adapter: HostAdapter, document_id: str, bounds: Bounds, choice: str) -> Image:
@@ -50,7 +57,7 @@ def read_selection(adapter: HostAdapter, document_id: str, bounds: Bounds, choic
 
 @hookimpl
 def underpaint_verbs() -> Sequence[Verb]:
-    """Variation."""
+    """Variation; the maps of a material."""
     strength = Parameter(name="strength", title="How different", default=0.45, minimum=0.05, maximum=1.0)
     return [
         Verb(
@@ -61,7 +68,27 @@ def underpaint_verbs() -> Sequence[Verb]:
             numbers=(strength,),
             texts=("prompt",),
             needs=frozenset({"document"}),
-        )
+        ),
+        Verb(
+            name="pbr-maps",
+            title="Material Maps",
+            description="Makes height, normal, roughness and ambient occlusion maps of the visible picture.",
+            start=maps,
+            numbers=(
+                Parameter(
+                    name="relief", title="Height of white, pixels", default=8.0, minimum=0.1, maximum=1024.0
+                ),
+                Parameter(
+                    name="base", title="Roughness of what is even", default=0.5, minimum=0.0, maximum=1.0
+                ),
+                Parameter(name="invert", title="Dark is high", default=0, minimum=0, maximum=1, step=1),
+                Parameter(
+                    name="directx", title="Normals as DirectX", default=0, minimum=0, maximum=1, step=1
+                ),
+                Parameter(name="seamless", title="Edges meet", default=0, minimum=0, maximum=1, step=1),
+            ),
+            needs=frozenset({"document"}),
+        ),
     ]
 
 

@@ -26,6 +26,7 @@ from underpaint.types.requests import (
     JobOrigin,
     PreprocessRequest,
     Priority,
+    Request,
     ResultForm,
     Tiling,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Preview",
     "Priority",
     "Progress",
+    "Request",
     "ResultForm",
     "ResultRef",
     "RowOrder",

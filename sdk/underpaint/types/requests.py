@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from underpaint.types.controls import Control
 from underpaint.types.pixels import Image, PixelFormat
@@ -100,8 +101,14 @@ class PreprocessRequest:
     """A name from `Client.preprocessors`."""
     parameters: Mapping[str, float] = field(default_factory=dict)
     """By name; the rest take their defaults."""
+    tiling: Tiling = Tiling.NONE
+    """Edges that meet: what a preprocessor's `wrap_x` and `wrap_y` are unless `parameters` say it."""
     output: PixelFormat | None = None
     """How the result shall lie in memory; None: `MASK_FORMAT` for a mask, RGB, u8, top row first else."""
+
+
+Request: TypeAlias = GenerateRequest | PreprocessRequest
+"""Everything that can be submitted."""
 
 
 @dataclass(frozen=True, slots=True)

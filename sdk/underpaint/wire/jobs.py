@@ -7,7 +7,6 @@ from typing import Final
 
 from underpaint.errors import JobCancelled, UnderpaintError
 from underpaint.types import (
-    GenerateRequest,
     JobOrigin,
     JobState,
     JobUpdate,
@@ -16,6 +15,7 @@ from underpaint.types import (
     Preview,
     Priority,
     Progress,
+    Request,
     ResultForm,
     StageKind,
 )
@@ -60,7 +60,7 @@ _PRIORITIES_BACK: Final[Mapping[int, Priority]] = {
 
 
 def request_to_spec(
-    request: GenerateRequest | PreprocessRequest,
+    request: Request,
     image: image_pb2.ImageRef | None = None,
     mask: image_pb2.ImageRef | None = None,
     controls: Sequence[tuple[image_pb2.ImageRef, image_pb2.ImageRef | None]] = (),
@@ -115,7 +115,7 @@ def request_to_spec(
 def _preprocess_to_spec(
     request: PreprocessRequest, image: image_pb2.ImageRef | None
 ) -> job_service_pb2.JobSpec:
-    spec = job_service_pb2.JobSpec()
+    spec = job_service_pb2.JobSpec(tile_x=request.tiling.x, tile_y=request.tiling.y)
     spec.preprocess.CopyFrom(
         job_service_pb2.Preprocess(
             image=image, preprocessor=request.preprocessor, parameters=request.parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underpaint.errors import Violation
-from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest
+from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest, Request
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
@@ -22,7 +22,7 @@ from underpaint.wire.ranges import (
 )
 
 
-def check_request(request: GenerateRequest | PreprocessRequest) -> list[Violation]:
+def check_request(request: Request) -> list[Violation]:
     """What is wrong with a request before it becomes a specification: no number may be silently cut.
 
     Zero is a mistake here, not "the default": None is the default.

@@ -133,7 +133,7 @@ def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost
 
 def test_a_broken_plugin_takes_no_other_with_it() -> None:
     found = extensions("wear", "absent", "half", "raises")
-    assert set(found.verbs) == {"variation", "wear"}
+    assert set(found.verbs) == {"pbr-maps", "variation", "wear"}
     assert set(found.control_sources) == {"merged", "layer", "selection"}
     assert found.hosts == {"paper": RecordingHost}
     problems = {info.name: info.problem for info in found.infos()}
@@ -153,7 +153,7 @@ def test_blocked_ones_are_not_imported() -> None:
     ]
     environ = {"UNDERPAINT_PLUGINS_ALLOW": "nothing, at-all"}
     assert load_extensions(environ).verbs == {}
-    assert set(load_extensions({}).verbs) >= {"variation"}
+    assert set(load_extensions({}).verbs) >= {"pbr-maps", "variation"}
 
 
 WHEEL = """
@@ -201,10 +201,10 @@ def test_what_lies_in_the_extensions_folder_is_found_without_pip(
 
 def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:
     found = extensions("wear")
-    assert [verb.title for verb in found.verbs_for(host)] == ["Variation", "Wear down"]
+    assert [verb.title for verb in found.verbs_for(host)] == ["Material Maps", "Variation", "Wear down"]
     assert [one.title for one in found.control_sources_for(host)] == ["Layer", "Selection", "Visible picture"]
     host.capabilities = frozenset()
-    assert [verb.name for verb in found.verbs_for(host)] == ["variation"]
+    assert [verb.name for verb in found.verbs_for(host)] == ["pbr-maps", "variation"]
     assert [one.name for one in found.control_sources_for(host)] == ["merged"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from underpaint.engine.preprocessors.described import material_maps
 from underpaint.hookspecs import PreprocessorDescriptor, hookimpl
 from underpaint.types import Parameter
 
@@ -13,7 +14,7 @@ _SURFACES = "underpaint.engine.preprocessors.surfaces"
 
 @hookimpl
 def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
-    """Edges and lines, white on black; a blurred picture; normals; a mask."""
+    """Edges and lines, white on black; a blurred picture; normals; a mask; the maps of a material."""
     return [
         PreprocessorDescriptor(
             name="canny",
@@ -93,4 +94,5 @@ def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
             role="mask",
             engine=f"{_SURFACES}:transparent_parts",
         ),
+        *material_maps(),
     ]

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from underpaint.engine.pixels.color import Floats
+from underpaint.engine.preprocessors import fields
+from underpaint.types import Tiling
 
 _cv: Any = cv2
 Check = Callable[[], None]
@@ -32,13 +34,8 @@ def normal_from_depth(picture: Floats, parameters: Mapping[str, float], check: C
     if parameters["smooth"] > 0.0:
         depth = _cv.GaussianBlur(depth, (0, 0), parameters["smooth"], borderType=cv2.BORDER_REPLICATE)
     check()
-    # Scharr's weights sum to 32 for a slope of one a pixel.
-    relief = np.float32(parameters["relief"] / 32.0)
-    across = _cv.Scharr(depth, -1, 1, 0, borderType=cv2.BORDER_REPLICATE) * relief
-    down = _cv.Scharr(depth, -1, 0, 1, borderType=cv2.BORDER_REPLICATE) * relief
-    normals = np.stack([-across, down, np.ones_like(across)], axis=2)
-    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-    return np.asarray(normals * 0.5 + 0.5, np.float32)
+    found = fields.normals(depth * np.float32(parameters["relief"]), Tiling.NONE)
+    return np.asarray(found * 0.5 + 0.5, np.float32)
 
 
 def transparent_parts(picture: Floats, parameters: Mapping[str, float], check: Check) -> Floats:
