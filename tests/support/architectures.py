@@ -117,8 +117,15 @@ def clip(kind: str) -> State:
 def t5() -> State:
     """T5 XXL's encoder."""
     with init_empty_weights():
-        config = T5Config(d_model=4096, d_kv=64, d_ff=10240, num_layers=24, num_heads=64, vocab_size=32128)
-        config.feed_forward_proj = "gated-gelu"
+        config = T5Config(
+            d_model=4096,
+            d_kv=64,
+            d_ff=10240,
+            num_layers=24,
+            num_heads=64,
+            vocab_size=32128,
+            feed_forward_proj="gated-gelu",
+        )
         return dict(T5EncoderModel(config).state_dict())
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 
-def write_gguf(path: Path, state: Mapping[str, torch.Tensor], architecture: str) -> Path:
-    """Version 3, every matrix as Q4_K, with values of each kind before the tensors."""
+def write_gguf(
+    path: Path, state: Mapping[str, torch.Tensor], architecture: str, kinds: Mapping[str, int] | None = None
+) -> Path:
+    """Version 3, every tensor as Q4_K but for `kinds`, with values of each kind before the tensors."""
 
     def text(value: str) -> bytes:
         return struct.pack("<Q", len(value.encode())) + value.encode()
@@ -26,7 +28,9 @@ def write_gguf(path: Path, state: Mapping[str, torch.Tensor], architecture: str)
     infos = []
     for name, tensor in state.items():
         axes = tuple(tensor.shape)[::-1]
-        infos.append(text(name) + struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, 12, 0))
+        infos.append(
+            text(name) + struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, (kinds or {}).get(name, 12), 0)
+        )
     head = b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(pairs))
     path.write_bytes(head + b"".join(pairs) + b"".join(infos))
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from underpaint.daemon.companions import Companions
 from underpaint.daemon.files import file_kind, file_name, look_at_file
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.probes import ProbeCache
@@ -34,7 +35,7 @@ class Catalog:
         self._probes = ProbeCache(cache_file)
         self._folders: dict[Path, tuple[tuple[object, ...], FoundModel]] = {}
         self._vocabularies: dict[tuple[str, int, int], int] = {}
-        self._tokenizers = Tokenizers((), self._vocabularies)
+        self._companions = Companions(Tokenizers((), self._vocabularies), {})
         self._complained: set[tuple[Path, str]] = set()
         self._lock = threading.Lock()
 
@@ -58,13 +59,13 @@ class Catalog:
         """A diffusers folder or a weight file anywhere; None for anything else."""
         with self._lock:
             if (path / INDEX).is_file():
-                return self._folder(name, path, path.parent, plugins)
+                return self._companions.with_chosen(self._folder(name, path, path.parent, plugins))
             if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
                 return None
             status = path.stat()
             probe = self._probes.probe(path, status)
             kind = file_kind(Entry(path, name, "", status), probe)
-            return look_at_file(name, path, status.st_size, probe, kind, plugins.families, self._tokenizers)
+            return look_at_file(name, path, status.st_size, probe, kind, plugins.families, self._companions)
 
     def _scan(self, plugins: Plugins) -> dict[str, FoundModel]:
         models: dict[str, FoundModel] = {}
@@ -90,11 +91,13 @@ class Catalog:
                     if not hidden:
                         files[name] = (entry, probe, kind)
         tokenizers += _own_tokenizers(models.values())
-        self._tokenizers = Tokenizers(tokenizers, self._vocabularies)
+        files_found = {name: (entry.path, probe) for name, (entry, probe, _) in files.items()}
+        self._companions = Companions(Tokenizers(tokenizers, self._vocabularies), files_found)
+        models = {name: self._companions.with_chosen(found) for name, found in models.items()}
         for name, (entry, probe, kind) in files.items():
             size = entry.status.st_size if entry.status is not None else 0
             models[name] = look_at_file(
-                name, entry.path, size, probe, kind, plugins.families, self._tokenizers
+                name, entry.path, size, probe, kind, plugins.families, self._companions
             )
         self._probes.save(seen)
         return models
@@ -146,7 +149,9 @@ def _better(probe: Probe, than: Probe) -> bool:
 
 def _own_tokenizers(models: Iterable[FoundModel]) -> list[Path]:
     return [
-        model.traits.components["tokenizer"]
+        model.traits.components[part]
         for model in models
-        if model.traits is not None and "tokenizer" in model.traits.components
+        if model.traits is not None
+        for part in ("tokenizer", "tokenizer_2")
+        if part in model.traits.components
     ]

@@ -1,22 +1,26 @@
-"""CLIP's tokenizer, for single files, which never hold one: from a model that the user has, or a package."""
+"""Tokenizers for single files, which never hold one: from a model that the user has, or a package."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 CLIP_WORDS = 49408
 """Words of the tokenizer that every CLIP text encoder of Stable Diffusion and FLUX was trained with."""
 PACKAGES = ("clip", "open_clip")
 """Packages that carry OpenAI's vocabulary."""
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
+T5_WORDS = range(32000, 32129)
+"""Words of T5's tokenizer, with or without its marks and what fills its encoder's table up."""
+T5_FILE = "tokenizer.json"
 MAX_JSON = 8 << 20
 
 
 class Tokenizers:
-    """The tokenizers of one scan (`underpaint.hookspecs.Companions`). Reads vocabularies when asked."""
+    """The tokenizers of one scan. Reads vocabularies when asked."""
 
     def __init__(self, folders: Iterable[Path], known: dict[tuple[str, int, int], int]) -> None:
         self._folders = tuple(dict.fromkeys(folders))
@@ -29,6 +33,10 @@ class Tokenizers:
             self._found[words] = self._find(words)
         return self._found[words]
 
+    def t5_tokenizer(self) -> Path | None:
+        """The first that is T5's."""
+        return next((folder for folder in self._folders if self._t5_words(folder) in T5_WORDS), None)
+
     def _find(self, words: int) -> Path | None:
         for folder in self._folders:
             if self._words(folder) == words and _pads_with_end(folder):
@@ -36,15 +44,20 @@ class Tokenizers:
         return packaged() if words == CLIP_WORDS else None
 
     def _words(self, folder: Path) -> int:
-        vocabulary = folder / "vocab.json"
+        return self._counted(folder / "vocab.json", len) if (folder / "merges.txt").is_file() else 0
+
+    def _t5_words(self, folder: Path) -> int:
+        return self._counted(folder / T5_FILE, _unigrams)
+
+    def _counted(self, file: Path, count: Callable[[dict[str, Any]], int]) -> int:
         try:
-            status = vocabulary.stat()
-            mark = (str(vocabulary), status.st_size, status.st_mtime_ns)
-            if mark not in self._known:
-                self._known[mark] = len(_object(vocabulary)) if (folder / "merges.txt").is_file() else 0
-            return self._known[mark]
+            status = file.stat()
         except OSError:
             return 0
+        mark = (str(file), status.st_size, status.st_mtime_ns)
+        if mark not in self._known:
+            self._known[mark] = count(_object(file))
+        return self._known[mark]
 
 
 def packaged() -> Path | None:
@@ -57,6 +70,13 @@ def packaged() -> Path | None:
     return None
 
 
+def _unigrams(tokenizer: dict[str, Any]) -> int:
+    """Words of a tokenizer of SentencePiece's kind; 0 for any other kind."""
+    model = tokenizer.get("model")
+    words = model.get("vocab") if isinstance(model, dict) and model.get("type") == "Unigram" else None
+    return len(words) if isinstance(words, list) else 0
+
+
 def _pads_with_end(folder: Path) -> bool:
     """Stable Diffusion 2 and OpenCLIP pad with "!", which CLIP L was not trained with."""
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
@@ -67,7 +87,7 @@ def _pads_with_end(folder: Path) -> bool:
     return True
 
 
-def _object(path: Path) -> dict[str, object]:
+def _object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_JSON:
             return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,6 +52,21 @@ class Companions(Protocol):
         """CLIP's tokenizer with so many words, from another model or a package; None if there is none.
 
         A folder with vocab.json and merges.txt, or OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
+        """
+
+    def t5_tokenizer(self) -> Path | None:
+        """A folder with T5's tokenizer.json, from another model; None if there is none."""
+
+    def weights(self, kind: str, *families: str) -> Sequence[Path]:
+        """Files of a kind (`underpaint.weights.kinds`) and one of these families that can be read.
+
+        Of several, the widest number format first, then in order of name.
+        """
+
+    def chosen(self, model: Path) -> Mapping[str, Path]:
+        """Files by component ("vae", "text_encoder" …) that the user named for the model at this path.
+
+        Raises `ModelUnusable` for a name that none has.
         """
 
 

@@ -97,6 +97,7 @@ def classify(listing: Listing) -> Probe:
     wanted = quantisation(listing)
     problem = (
         f"its weights are quantised ({wanted}), which cannot be run. Get the fp16, bf16 or plain fp8 file"
+        + (", or GGUF of another kind, Q4_K or Q8_0 for one" if listing.format == "gguf" else "")
         if wanted
         else ""
     )

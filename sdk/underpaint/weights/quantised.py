@@ -5,6 +5,7 @@ A file read without its scales loads without complaint and paints white or noise
 
 from __future__ import annotations
 
+from underpaint.weights.gguf import UNPACKED
 from underpaint.weights.listing import Listing
 
 _SCHEMES = {
@@ -45,10 +46,11 @@ _PACKED = {"U8", "I8", "U16", "U32", "F4", "F6_E2M3", "F6_E3M2", "F8_E8M0"}
 def quantisation(listing: Listing) -> str:
     """Names the quantisation that a file needs, with the tensor that shows it; "" for plain weights.
 
-    GGUF's own kinds are described by the format and are not meant here.
+    GGUF's own kinds are described by the format: only one that nothing here unpacks is named.
     """
     if listing.format == "gguf":
-        return ""
+        strange = ((name, dtype) for name, dtype in listing.dtypes.items() if dtype not in UNPACKED)
+        return next((f"GGUF's {dtype}, by its tensor {name!r}" for name, dtype in strange), "")
     lasts: dict[str, str] = {}
     for name in listing.shapes:
         lasts.setdefault(name.rpartition(".")[2], name)

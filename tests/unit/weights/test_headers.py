@@ -150,6 +150,17 @@ def test_a_gguf_file_is_told_by_its_tensors(
     assert (found.format, found.dtype, found.architecture) == ("gguf", "Q4_K", architecture)
 
 
+@pytest.mark.parametrize(("kind", "name"), [(16, "IQ2_XXS"), (29, "IQ1_M"), (77, "GGML_77")])
+def test_a_kind_of_gguf_that_nothing_unpacks_is_an_error_by_name(
+    tmp_path: Path, kind: int, name: str
+) -> None:
+    state, strange = original.flux(full.flux()), "double_blocks.3.img_attn.qkv.weight"
+    found = Prober().probe(write_gguf(tmp_path / "it.gguf", state, "flux", {strange: kind}))
+    assert (found.kind, found.family) == ("transformer", "flux-dev")
+    assert f"quantised (GGUF's {name}, by its tensor {strange!r})" in found.problem
+    assert "GGUF of another kind, Q4_K or Q8_0" in found.problem
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -13,7 +13,7 @@ from underpaint.daemon.roots.folders import Layout, below, once
 
 NAME: Final = "comfyui"
 EXTRA: Final = "extra_model_paths.yaml"
-_TOKENIZER = Path("comfy", "sd1_tokenizer")
+_TOKENIZERS = (Path("comfy", "sd1_tokenizer"), Path("comfy", "text_encoders", "t5_tokenizer"))
 
 
 def read(root: Path) -> Layout | None:
@@ -26,5 +26,5 @@ def read(root: Path) -> Layout | None:
         more = extra_paths.read(root / EXTRA)
         found += more.folders
         problem = more.problem
-    tokenizer = root / _TOKENIZER
-    return Layout(NAME, once(found), (tokenizer,) if tokenizer.is_dir() else (), problem)
+    tokenizers = tuple(root / place for place in _TOKENIZERS if (root / place).is_dir())
+    return Layout(NAME, once(found), tokenizers, problem)

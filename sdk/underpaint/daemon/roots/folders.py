@@ -25,7 +25,7 @@ class Layout:
     name: str
     folders: tuple[ModelFolder, ...] = ()
     tokenizers: tuple[Path, ...] = ()
-    """Folders with vocab.json and merges.txt."""
+    """Folders with vocab.json and merges.txt, or with tokenizer.json."""
     problem: str = ""
 
 

@@ -48,6 +48,6 @@ def _snapshot(repository: Path) -> tuple[str, Path | None]:
 
 def _tokenizers(folders: tuple[ModelFolder, ...]) -> Iterator[Path]:
     for folder in folders:
-        for place in (folder.path, folder.path / "tokenizer"):
-            if (place / "vocab.json").is_file() and (place / "merges.txt").is_file():
+        for place in (folder.path, folder.path / "tokenizer", folder.path / "tokenizer_2"):
+            if (place / "vocab.json").is_file() or (place / "tokenizer.json").is_file():
                 yield place

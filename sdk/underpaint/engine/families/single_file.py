@@ -22,6 +22,8 @@ CONFIGS = Path(__file__).with_name("configs")
 MODEL_INDEX = "model_index.json"
 CONFIG = "config"
 """Component that stands for one of these folders."""
+CLIP_WORDS = 49408
+"""Words of the tokenizer that every CLIP text encoder of these families was trained with."""
 
 
 def file_components(
@@ -31,26 +33,37 @@ def file_components(
     networks: Sequence[str] = ("unet", "vae", "text_encoder"),
     tokenizers: Sequence[str] = ("tokenizer",),
 ) -> dict[str, Path]:
-    """Components of a checkpoint that holds these networks, its text encoders all CLIP's.
+    """Components of a checkpoint with these networks, its text encoders all CLIP's.
 
-    Raises `ModelUnusable` where one is missing, or the tokenizer is nowhere to be found.
+    Those that its user named in `underpaint.json` are taken in place of its own. Raises `ModelUnusable` where
+    one is missing, or the tokenizer is nowhere to be found.
     """
+    chosen = {part: file for part, file in companions.chosen(path).items() if part in networks}
     for part, what in (("vae", "VAE"), ("text_encoder", "text encoder")):
-        if part not in probe.parts:
-            raise unusable(path, f"it holds no {what}. Get the file that has it baked in")
-    tokenizer = companions.tokenizer(probe.vocabulary)
+        if part not in probe.parts and part not in chosen:
+            raise unusable(
+                path,
+                f"it holds no {what}. Get the file that has it baked in, or name another file's in "
+                f"{sidecar(path).name}",
+            )
+    home = CONFIGS / probe.family
+    scheduler = home / ("scheduler-v" if probe.v_prediction else "scheduler")
+    words = dict.fromkeys(tokenizers, clip_tokenizer(path, probe.vocabulary or CLIP_WORDS, companions))
+    return {**dict.fromkeys(networks, path), **chosen, **words, "scheduler": scheduler, CONFIG: home}
+
+
+def clip_tokenizer(path: Path, words: int, companions: Companions) -> Path:
+    """CLIP's tokenizer for the model at `path`. Raises `ModelUnusable` that says how to get one."""
+    tokenizer = companions.tokenizer(words)
     if tokenizer is None:
         raise unusable(
             path,
-            f"single files hold no tokenizer, and none with {probe.vocabulary} words was found. Add a folder "
+            f"single files hold no tokenizer, and none with {words} words was found. Add a folder "
             "that has CLIP's (ComfyUI's installation, the Hugging Face cache with "
             "openai/clip-vit-large-patch14 or any Stable Diffusion 1.5 folder) with 'underpaint models roots "
             "add FOLDER', or run: pip install openai-clip",
         )
-    home = CONFIGS / probe.family
-    scheduler = home / ("scheduler-v" if probe.v_prediction else "scheduler")
-    words = dict.fromkeys(tokenizers, tokenizer)
-    return {**dict.fromkeys(networks, path), **words, "scheduler": scheduler, CONFIG: home}
+    return tokenizer
 
 
 def file_traits(
@@ -88,7 +101,9 @@ def sidecar(path: Path) -> Path:
 
 
 def part_bytes(path: Path, component: str) -> int:
-    """Bytes that a component takes in a checkpoint."""
+    """Bytes that a component takes in a file."""
+    if path.suffix.lower() == ".gguf":
+        return path.stat().st_size
     widths = {"F64": 8, "F32": 4, "I64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
     listing = read_safetensors(path)
     prefix = prefix_of(component, listing.shapes)
