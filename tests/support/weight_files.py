@@ -20,6 +20,10 @@ CONTROL_NET: Shapes = {
     "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": (320, 768),
 }
 EMBEDDING: Shapes = {"emb_params": (2, 768)}
+CLIP_L: Shapes = {
+    "text_model.embeddings.token_embedding.weight": (49408, 768),
+    "text_model.encoder.layers.0.self_attn.q_proj.weight": (768, 768),
+}
 SD15: Shapes = {
     f"{_BLOCK}.0.0.weight": (320, 4, 3, 3),
     f"{_BLOCK}.8.1.transformer_blocks.0.attn2.to_k.weight": (1280, 768),

@@ -83,7 +83,7 @@ def _pads_with_end(folder: Path) -> bool:
         pad = _object(folder / name).get("pad_token")
         text = pad.get("content") if isinstance(pad, dict) else pad
         if text is not None:
-            return text == "<|endoftext|>"
+            return bool(text == "<|endoftext|>")
     return True
 
 

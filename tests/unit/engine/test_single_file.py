@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tests.support import architectures as full
-from tests.support.single_files import parts_of, shipped, source, write_checkpoint
+from tests.support import original_names as original
+from tests.support.single_files import parts_of, shipped, source, weights, write_checkpoint
 from tests.unit.engine.stock import ENGINES, Case, Ours, family_of
 from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
-from underpaint.engine.families.single_file import CONFIGS, part_bytes
+from underpaint.engine.families.single_file import CONFIG, CONFIGS, part_bytes
 from underpaint.engine.residency import Shelf, Slot
 from underpaint.errors import ModelUnusable
 from underpaint.weights.places import prefix_of
+from underpaint.worker_v1 import worker_service_pb2
 
 State = dict[str, torch.Tensor]
 CASES = (
@@ -88,6 +91,37 @@ def test_the_parts_of_a_file_are_counted_and_kept_apart_in_memory(models: Path, 
     assert len(digests) == 1
     single.shelf.release("single")
     assert not single.family.loaded
+
+
+def with_vae(folder: Path, file: Path) -> worker_service_pb2.ModelSource:
+    """A folder whose user named a file for its VAE, as the daemon hands it to a worker."""
+    components = {"vae": str(file), CONFIG: str(folder)}
+    return worker_service_pb2.ModelSource(name=str(folder), path=str(folder), components=components)
+
+
+@pytest.mark.parametrize("prefix", ["", "first_stage_model."])
+def test_a_vae_in_another_file_is_taken_in_place_of_a_folders_own(
+    models: Path, tmp_path: Path, prefix: str
+) -> None:
+    folder, file = models / "plain", tmp_path / "vae.safetensors"
+    state = original.vae(weights(models / "inpaint", "vae"), 4, prefix)
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    shutil.rmtree(other / "vae")
+    shutil.copytree(models / "inpaint" / "vae", other / "vae")
+    chosen, shelf = Ours(folder), Shelf()
+    chosen.family = ENGINES["sd15"](with_vae(folder, file), shelf, "cpu", "float32")
+    case = CASES[0]
+    made, wanted, plain = (
+        one.family.finish(one.run(case))[0].samples for one in (chosen, Ours(other), Ours(folder))
+    )
+    assert np.array_equal(made, wanted) and not np.array_equal(made, plain)
+    second = ENGINES["sd15"](with_vae(models / "distilled", file), shelf, "cpu", "float32")
+    second.load()
+    slot = Slot(str(file), "torch.float32", "vae", (str(folder / "vae"),))
+    assert shelf.has(slot)
+    assert sum(held.component is not None for held in shelf.broker.held if "vae" in held.name) == 1
 
 
 UNET_KEY = "model.diffusion_model.middle_block.1.proj_in.weight"

@@ -29,9 +29,10 @@ def load_clip_tokenizer(path: Path, length: int, pad: str = "") -> Any:
 
 def load_t5_tokenizer(path: Path, length: int) -> Any:
     """T5's tokenizer from a folder with `tokenizer.json`; `length` tokens fit at most."""
-    from transformers import T5TokenizerFast
+    import transformers
 
-    tokenizer = T5TokenizerFast.from_pretrained(path, local_files_only=True)
+    kind: Any = transformers.T5TokenizerFast  # type: ignore[attr-defined]
+    tokenizer = kind.from_pretrained(path, local_files_only=True)
     tokenizer.model_max_length = length
     return tokenizer
 
