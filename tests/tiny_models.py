@@ -27,7 +27,7 @@ Kind = Literal["sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"]
 NATIVE = 64
 """Edge length in pixels that the tiny models call theirs."""
 
-_WORDS = (
+WORDS = (
     *("a", "an", "and", "old", "new", "red", "green", "blue", "brick", "wall", "wood", "moss", "stone"),
     *("water", "sky", "tree", "house", "of", "with"),
 )
@@ -72,7 +72,7 @@ def build_tiny(
         if not shared_from and kind.startswith("sdxl"):
             _write_sdxl(folder, kind, vae, prediction_type)
         elif not shared_from:
-            _tokenizer(text_length).save_pretrained(folder / "tokenizer")
+            clip_tokenizer(text_length).save_pretrained(folder / "tokenizer")
             _text_encoder(text_length).save_pretrained(folder / "text_encoder")
             _vae(vae).save_pretrained(folder / "vae")
             _scheduler(prediction_type).save_pretrained(folder / "scheduler")
@@ -191,10 +191,10 @@ def _traits(kind: Kind) -> dict[str, object]:
 
 def _write_sdxl(folder: Path, kind: Kind, vae: Literal["kl", "tiny"], prediction_type: str) -> None:
     if kind != "sdxl-refiner":
-        _tokenizer(77).save_pretrained(folder / "tokenizer")
-        CLIPTextModel(_text_config(77)).save_pretrained(folder / "text_encoder")
-    _tokenizer(77, pad="!").save_pretrained(folder / "tokenizer_2")
-    config = _text_config(77, _WIDTH_2, projection_dim=_POOLED, hidden_act="gelu", num_hidden_layers=3)
+        clip_tokenizer(77).save_pretrained(folder / "tokenizer")
+        CLIPTextModel(clip_config(77)).save_pretrained(folder / "text_encoder")
+    clip_tokenizer(77, pad="!").save_pretrained(folder / "tokenizer_2")
+    config = clip_config(77, _WIDTH_2, projection_dim=_POOLED, hidden_act="gelu", num_hidden_layers=3)
     CLIPTextModelWithProjection(config).save_pretrained(folder / "text_encoder_2")
     autoencoder = _vae(vae)
     if vae == "kl":
@@ -213,11 +213,12 @@ def _write_sdxl(folder: Path, kind: Kind, vae: Literal["kl", "tiny"], prediction
     scheduler.save_pretrained(folder / "scheduler")
 
 
-def _tokenizer(length: int, pad: str = "<|endoftext|>") -> CLIPTokenizer:
+def clip_tokenizer(length: int, pad: str = "<|endoftext|>") -> CLIPTokenizer:
+    """CLIP's, for the letters and `WORDS`."""
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     tokens = letters + [f"{letter}</w>" for letter in letters]
     merges: list[tuple[str, str]] = []
-    for word in _WORDS:
+    for word in WORDS:
         pieces = [*word[:-1], f"{word[-1]}</w>"]
         while len(pieces) > 1:
             merge = (pieces[0], pieces[1])
@@ -232,11 +233,12 @@ def _tokenizer(length: int, pad: str = "<|endoftext|>") -> CLIPTokenizer:
 
 
 def _text_encoder(length: int) -> CLIPTextModel:
-    return CLIPTextModel(_text_config(length))
+    return CLIPTextModel(clip_config(length))
 
 
-def _text_config(length: int, width: int = _TEXT_WIDTH, **more: object) -> CLIPTextConfig:
-    size = len(_tokenizer(length))
+def clip_config(length: int, width: int = _TEXT_WIDTH, **more: object) -> CLIPTextConfig:
+    """Of an encoder for `clip_tokenizer`."""
+    size = len(clip_tokenizer(length))
     values: dict[str, object] = {"projection_dim": width, "num_hidden_layers": 2, **more}
     return CLIPTextConfig(
         vocab_size=size,

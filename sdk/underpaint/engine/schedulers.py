@@ -70,12 +70,11 @@ class Sampler:
         strength: float | None = None,
         part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        self._scheduler = make_scheduler(name, config)
-        _set_steps(self._scheduler, name, steps)
+        self._scheduler = self._ready(name, config, steps)
         self.timesteps: torch.Tensor = self._scheduler.timesteps
         start, end = self._first(part[0]), self._first(part[1])
         if strength is not None:
-            by_strength = max(steps - min(int(steps * strength), steps), 0) * self._scheduler.order
+            by_strength = self._skipped(steps, strength) * self._scheduler.order
             # At least one step: a faint strength is still a wish for some change.
             start = max(start, min(by_strength, len(self.timesteps) - 1))
         self.timesteps = self.timesteps[start:end]
@@ -89,6 +88,16 @@ class Sampler:
 
     def __len__(self) -> int:
         return len(self.timesteps)
+
+    def _ready(self, name: str, config: Mapping[str, Any], steps: int) -> Any:
+        """A scheduler that knows its timesteps. Raises `InvalidRequest`."""
+        scheduler = make_scheduler(name, config)
+        _set_steps(scheduler, name, steps)
+        return scheduler
+
+    def _skipped(self, steps: int, strength: float) -> int:
+        """Steps that a strength leaves out at the beginning, as the stock pipelines count them."""
+        return max(steps - min(int(steps * strength), steps), 0)
 
     def _first(self, share: float) -> int:
         """Where the first timestep behind a share of the noise schedule stands among all of them."""

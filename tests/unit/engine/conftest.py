@@ -11,6 +11,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
+from tests.tiny_flux import build_tiny_flux
 from tests.tiny_models import build_tiny
 from tests.unit.engine.worker_process import WorkerProcess
 
@@ -38,6 +39,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_tiny(root / "distilled", seed=7, guidance_width=8)
     for seed, kind in enumerate(("sdxl", "sdxl-inpaint", "sdxl-refiner"), 4):
         build_tiny(root / kind, kind=kind, seed=seed)
+    for seed, flux in enumerate(("flux-dev", "flux-schnell", "flux-fill", "flux-kontext"), 8):
+        build_tiny_flux(root / flux, kind=flux, seed=seed)
     build_tiny(root / "sdxl-refined", kind="sdxl", seed=4, refiner="../sdxl-refiner")
     build_tiny(root / "small-inpaint", seed=3, kind="sd15-inpaint", pooled_text=True, shared_from="../small")
     return root

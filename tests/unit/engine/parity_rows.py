@@ -29,11 +29,30 @@ ROWS: Final = (
     Row("sdxl-refiner", "img2img", 0.7),
     Row("sdxl-refiner", "inpaint", 0.7),
 )
+FLOW_ROWS: Final = (
+    Row("flux-dev", "txt2img", 1.0),
+    Row("flux-dev", "img2img", 0.7),
+    Row("flux-dev", "img2img", 1.0),
+    Row("flux-dev", "inpaint", 0.7),
+    Row("flux-dev", "inpaint", 1.0),
+    Row("flux-schnell", "txt2img", 1.0),
+    Row("flux-schnell", "img2img", 0.7),
+    Row("flux-schnell", "inpaint", 0.7),
+    Row("flux-schnell", "inpaint", 1.0),
+    Row("flux-fill", "inpaint", 0.7),
+    Row("flux-fill", "inpaint", 1.0),
+    Row("flux-kontext", "txt2img", 1.0),
+)
+"""Compared under flow-match Euler, the one scheduler that FLUX's stock pipelines take."""
 TITLES: Final = {
     "plain": "Stable Diffusion 1.5",
     "inpaint": "Stable Diffusion 1.5, inpainting (nine channels)",
     "sdxl": "Stable Diffusion XL",
     "sdxl-inpaint": "Stable Diffusion XL, inpainting (nine channels)",
     "sdxl-refiner": "Stable Diffusion XL, refiner",
+    "flux-dev": "FLUX.1 dev",
+    "flux-schnell": "FLUX.1 schnell",
+    "flux-fill": "FLUX.1 Fill",
+    "flux-kontext": "FLUX.1 Kontext",
 }
 """What the tiny models stand for."""

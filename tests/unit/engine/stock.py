@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.diffusion.unet_family import UNetFamily
+from underpaint.engine.diffusion.latent_family import LatentFamily
+from underpaint.engine.families.flux import Flux
 from underpaint.engine.families.sd15 import StableDiffusion15
 from underpaint.engine.families.sdxl import StableDiffusionXL
 from underpaint.engine.family import Assignment
@@ -48,12 +49,17 @@ PIPELINES = {
     ("sdxl", "img2img"): diffusers.StableDiffusionXLImg2ImgPipeline,
     ("sdxl", "inpaint"): diffusers.StableDiffusionXLInpaintPipeline,
 }
-ENGINES: dict[str, type[UNetFamily]] = {"sd15": StableDiffusion15, "sdxl": StableDiffusionXL}
+ENGINES: dict[str, type[LatentFamily]] = {
+    "sd15": StableDiffusion15,
+    "sdxl": StableDiffusionXL,
+    "flux": Flux,
+}
 
 
 def family_of(folder: Path) -> str:
     """Which family a tiny model belongs to."""
-    return "sdxl" if "XL" in json.loads((folder / "model_index.json").read_text())["_class_name"] else "sd15"
+    kind = json.loads((folder / "model_index.json").read_text())["_class_name"]
+    return "flux" if "Flux" in kind else "sdxl" if "XL" in kind else "sd15"
 
 
 def photo(width: int = 64, height: int = 64, seed: int = 0) -> np.ndarray:

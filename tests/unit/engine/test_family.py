@@ -30,19 +30,24 @@ def pipelines(kind: type = diffusers.DiffusionPipeline) -> set[type]:
 
 
 @pytest.mark.parametrize(
-    "model", ["plain", "inpaint", "small", "small-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"]
+    "model",
+    [
+        *("plain", "inpaint", "small", "small-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"),
+        *("flux-dev", "flux-schnell", "flux-fill", "flux-kontext"),
+    ],
 )
 def test_no_pipeline_is_ever_called(models: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a pipeline was called")
 
-    assert {diffusers.StableDiffusionInpaintPipeline, diffusers.StableDiffusionXLPipeline} <= pipelines()
+    assert {diffusers.StableDiffusionXLPipeline, diffusers.FluxPipeline} <= pipelines()
     known = pipelines()
     for pipeline in known:
         monkeypatch.setattr(pipeline, "__call__", refuse, raising=False)
     engine = Ours(models / model)
     for operation in engine.family._traits.operations:
-        pictures = engine.family.finish(engine.run(Case(operation)))
+        case = Case(operation, engine.family._traits.default_scheduler)
+        pictures = engine.family.finish(engine.run(case))
         assert pictures[0].samples.shape[:2] == (64, 64)
     # None was brought in behind the test's back either.
     assert pipelines() == known

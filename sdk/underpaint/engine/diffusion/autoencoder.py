@@ -59,13 +59,17 @@ class Autoencoder:
         """Whether encoding a picture takes noise from the job's generator."""
         return self._kind == "AutoencoderKL"
 
-    def encode(self, rgb: Floats, generator: torch.Generator) -> torch.Tensor:
-        """A picture `(height, width, 3)` in 0.0 … 1.0 as scaled float32 latents `(1, c, h, w)`."""
+    def encode(self, rgb: Floats, generator: torch.Generator | None) -> torch.Tensor:
+        """A picture `(height, width, 3)` in 0.0 … 1.0 as scaled float32 latents `(1, c, h, w)`.
+
+        Drawn with `generator`; None: the likeliest ones.
+        """
         vae, _ = self.network
         pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
         encoded = vae.encode((2.0 * pixels - 1.0).to(self._components.device, self.dtype))
         if hasattr(encoded, "latent_dist"):
-            latents = encoded.latent_dist.sample(generator)
+            drawn = encoded.latent_dist
+            latents = drawn.mode() if generator is None else drawn.sample(generator)
         else:
             latents = encoded.latents
         mean, spread = self._statistics(latents.device)
@@ -88,9 +92,10 @@ class Autoencoder:
         return self._projection
 
     def _statistics(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each channel's latents, where the model normalises them."""
+        """What latents are shifted by and divided by, channel by channel where the model normalises them."""
         mean, spread = self.config.get("latents_mean"), self.config.get("latents_std")
         if mean is None or spread is None:
-            return torch.zeros(1, device=device), torch.ones(1, device=device)
+            shift = float(self.config.get("shift_factor") or 0.0)
+            return torch.full((1,), shift, device=device), torch.ones(1, device=device)
         shape = (1, self.channels, 1, 1)
         return torch.tensor(mean, device=device).view(shape), torch.tensor(spread, device=device).view(shape)

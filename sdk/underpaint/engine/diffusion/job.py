@@ -55,6 +55,8 @@ class Pass:
     """RGB at `size` that the pass starts from and keeps outside the mask."""
     mask: Floats | None = None
     """The denoise mask at `size`."""
+    reference: Floats | None = None
+    """RGB at `size` that the denoiser looks at beside what it paints."""
     latents: torch.Tensor | None = None
     noise: torch.Tensor | None = None
     image_latents: torch.Tensor | None = None
@@ -62,6 +64,8 @@ class Pass:
     """The mask in latent cells, one channel."""
     masked_latents: torch.Tensor | None = None
     """Latents of the picture without what is masked; nine-channel models only."""
+
+    reference_latents: torch.Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -146,6 +150,9 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
+    if image.operation == "edit" and image.source is not None:
+        for one in passes:
+            one.reference = resize(image.source.rgb, one.size, image.tiling)
     window = Bounds(image.x, image.y, image.sizes.target.width, image.sizes.target.height)
     controls = plan_controls(assignment, spec, window, [one.size for one in passes], image.tiling)
     return DiffusionTask(
@@ -195,8 +202,9 @@ def _path(
 
 def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pass]) -> Pass:
     size = image.sizes.initial
-    first = path(size, image.strength, None if image.operation == "txt2img" else image.strength)
-    if image.source is not None:
+    from_noise = image.operation in ("txt2img", "edit")
+    first = path(size, image.strength, None if from_noise else image.strength)
+    if image.source is not None and not from_noise:
         first.image = resize(image.source.rgb, size, image.tiling)
     if image.masks is not None:
         first.mask = resize(image.masks.denoise, size, image.tiling)
@@ -209,7 +217,7 @@ def _stages(passes: list[Pass], missing_components: int) -> tuple[PlannedStage, 
         PlannedStage(StageKind.ENCODING_TEXT),
     ]
     for index, one in enumerate(passes):
-        if one.image is not None or index > 0:
+        if one.image is not None or one.reference is not None or index > 0:
             stages.append(PlannedStage(StageKind.ENCODING_IMAGE))
         stages += [PlannedStage(StageKind.DENOISING, one.steps), PlannedStage(StageKind.DECODING)]
     return (*stages, PlannedStage(StageKind.POST_PROCESSING))

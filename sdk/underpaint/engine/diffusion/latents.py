@@ -17,6 +17,9 @@ from underpaint.engine.diffusion.parts import Parts
 def begin(job: DiffusionTask, parts: Parts) -> None:
     """Draws a pass's noise and makes its first latents; encodes the picture where there is one."""
     current, generator = job.current, job.generator
+    if current.reference is not None:
+        with parts.vae[1].around(job.image.tiling):
+            current.reference_latents = parts.autoencoder.encode(current.reference, None)
     if current.image is None:
         current.noise = _noise(current, parts, generator)
         current.latents = current.noise * current.sampler.initial_sigma
@@ -28,6 +31,9 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
     with wrap.around(job.image.tiling):
         if not (parts.inpaints and from_noise):
             current.image_latents = autoencoder.encode(current.image, generator)
+        elif parts.encodes_regardless and autoencoder.encoding_draws:
+            # Nothing of that picture would be left: only its place in the stream is kept.
+            _noise(current, parts, generator)
         current.noise = _noise(current, parts, generator)
         if from_noise or current.image_latents is None:
             current.latents = current.noise * current.sampler.initial_sigma

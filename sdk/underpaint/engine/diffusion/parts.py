@@ -45,6 +45,11 @@ class Parts(ABC):
         """Whether the denoiser takes mask and masked picture beside the latents."""
 
     @property
+    def encodes_regardless(self) -> bool:
+        """Whether the stock inpainting draws noise for the picture even where nothing of it is left."""
+        return not self.inpaints
+
+    @property
     @abstractmethod
     def guidance_embedded(self) -> bool:
         """Whether the denoiser takes the guidance scale as a number, in place of a second forward pass."""

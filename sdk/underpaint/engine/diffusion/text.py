@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -33,6 +33,22 @@ class TextEncoding:
         """Zeros of the same shape."""
         pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
         return TextEncoding(torch.zeros_like(self.hidden), pooled)
+
+
+class Recent:
+    """The encodings that were made last, by prompt; those not used for longest go first."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, TextEncoding] = OrderedDict()
+
+    def get(self, prompt: str, encode: Callable[[str], TextEncoding]) -> TextEncoding:
+        """What `encode` makes of a prompt, or made of it not long ago."""
+        if prompt not in self._held:
+            self._held[prompt] = encode(prompt)
+        self._held.move_to_end(prompt)
+        if len(self._held) > REMEMBERED:
+            self._held.popitem(last=False)
+        return self._held[prompt]
 
 
 class TextReader(Protocol):
@@ -66,7 +82,7 @@ class TextEncoders:
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_negative: bool = False) -> None:
         self._encoders = {encoder.component: encoder for encoder in encoders}
         self._zero_negative = zero_negative
-        self._remembered: OrderedDict[str, TextEncoding] = OrderedDict()
+        self._recent = Recent()
         self.components = tuple(self._encoders)
         """Names of the components with weights."""
         self.max_chunks = MAX_CHUNKS
@@ -83,23 +99,7 @@ class TextEncoders:
 
     def encode(self, prompt: str) -> TextEncoding:
         """What the denoiser reads for a prompt, weights and all."""
-        if prompt in self._remembered:
-            self._remembered.move_to_end(prompt)
-            return self._remembered[prompt]
-        spans, encoders = parse(prompt), self._encoders.values()
-        parts = [encoder.chunks(spans, self.max_chunks) for encoder in encoders]
-        most = max(len(chunks) for chunks, _ in parts)
-        outputs = [
-            encoder.encode([*chunks, *[()] * (most - len(chunks))])
-            for encoder, (chunks, _) in zip(encoders, parts, strict=True)
-        ]
-        self.calls += 1
-        hidden = torch.cat([output.hidden for output in outputs], dim=-1)
-        encoding = TextEncoding(hidden, outputs[-1].pooled, parts[-1][1])
-        self._remembered[prompt] = encoding
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
-        return encoding
+        return self._recent.get(prompt, self._encode)
 
     def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
         """A prompt and a negative prompt, the shorter one filled up with empty chunks."""
@@ -109,6 +109,18 @@ class TextEncoders:
         other = self.encode(negative)
         length = max(text.hidden.shape[1], other.hidden.shape[1])
         return self._filled(text, length), self._filled(other, length)
+
+    def _encode(self, prompt: str) -> TextEncoding:
+        spans, encoders = parse(prompt), self._encoders.values()
+        parts = [encoder.chunks(spans, self.max_chunks) for encoder in encoders]
+        most = max(len(chunks) for chunks, _ in parts)
+        outputs = [
+            encoder.encode([*chunks, *[()] * (most - len(chunks))])
+            for encoder, (chunks, _) in zip(encoders, parts, strict=True)
+        ]
+        self.calls += 1
+        hidden = torch.cat([output.hidden for output in outputs], dim=-1)
+        return TextEncoding(hidden, outputs[-1].pooled, parts[-1][1])
 
     def _filled(self, encoding: TextEncoding, length: int) -> TextEncoding:
         missing = length - encoding.hidden.shape[1]

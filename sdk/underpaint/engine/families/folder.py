@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,24 +85,50 @@ def traits_of(
     factor = vae_factor(vae)
     native = int(traits.get("native_size_px", int(unet.get("sample_size") or 0) * factor))
     native = native or defaults.native_size
-    chosen = str(traits.get("default_scheduler") or scheduler_name(scheduler, defaults.scheduler))
-    if chosen not in SCHEDULERS:
-        raise unusable(folder, f"{TRAITS_FILE} names the scheduler {chosen!r}, which is unknown")
     inpaints = channels != latent
-    return ModelTraits(
+    named = scheduler_name(scheduler, defaults.scheduler)
+    told = told_traits(
+        folder,
+        components,
+        traits=traits,
+        defaults=replace(defaults, scheduler=named, native_size=native),
         operations=("inpaint",) if inpaints else operations,
+        multiple=factor,
+        schedulers=SCHEDULERS,
+    )
+    return replace(told, native_inpainting=inpaints, control_base=base_of_unet(unet, latent, factor))
+
+
+def told_traits(
+    folder: Path,
+    components: Mapping[str, Path],
+    *,
+    traits: Mapping[str, Any],
+    defaults: Defaults,
+    operations: tuple[str, ...],
+    multiple: int,
+    schedulers: Sequence[str],
+) -> ModelTraits:
+    """Traits of a model as its `underpaint.json` says, `traits`, or else as `defaults` do.
+
+    Sides are in multiples of `multiple` pixels; `schedulers` are those of the family. Raises `ModelUnusable`.
+    """
+    chosen = str(traits.get("default_scheduler") or defaults.scheduler)
+    if chosen not in schedulers:
+        raise unusable(folder, f"{TRAITS_FILE} names the scheduler {chosen!r}, which is unknown")
+    native = int(traits.get("native_size_px", defaults.native_size))
+    return ModelTraits(
+        operations=operations,
         components=components,
         title=str(traits.get("title", folder.name)),
         native_size=native,
-        size_multiple=int(traits.get("size_multiple_px", factor)),
-        min_size=int(traits.get("min_size_px", max(factor, native // 8))),
+        size_multiple=int(traits.get("size_multiple_px", multiple)),
+        min_size=int(traits.get("min_size_px", max(multiple, native // 8))),
         max_size=int(traits.get("max_size_px", 4 * native)),
         default_steps=int(traits.get("default_steps", defaults.steps)),
         default_guidance_scale=float(traits.get("default_guidance", defaults.guidance_scale)),
         default_scheduler=chosen,
-        native_inpainting=inpaints,
         license=str(traits.get("license", "")),
-        control_base=base_of_unet(unet, latent, factor),
     )
 
 

@@ -16,6 +16,8 @@ SCHEDULERS = (
     "lcm",
     "dpmpp-sde-karras",
 )
+FLOW_SCHEDULERS = ("flow-match-euler", "flow-match-heun")
+"""Those of models that were trained by flow matching; `underpaint.engine.flow` makes them."""
 _OF_CLASS = {
     "DDIMScheduler": "ddim",
     "PNDMScheduler": "ddim",
@@ -25,6 +27,8 @@ _OF_CLASS = {
     "UniPCMultistepScheduler": "unipc",
     "HeunDiscreteScheduler": "heun",
     "LCMScheduler": "lcm",
+    "FlowMatchEulerDiscreteScheduler": "flow-match-euler",
+    "FlowMatchHeunDiscreteScheduler": "flow-match-heun",
 }
 
 

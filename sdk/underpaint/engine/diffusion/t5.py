@@ -1,0 +1,67 @@
+"""One T5 text encoder with its tokenizer: a prompt's words in order, as many as fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.components import Components, weight_variant
+
+
+@dataclass(frozen=True)
+class T5Output:
+    """What the encoder makes of a text."""
+
+    hidden: torch.Tensor
+    """`(1, length, width)`."""
+    dropped: str
+    """The end of the text that did not fit."""
+
+
+class T5Encoder:
+    """A tokenizer and its text encoder, which reads `length` tokens, the end mark among them."""
+
+    def __init__(self, components: Components, encoder: str, tokenizer: str, length: int) -> None:
+        self._components = components
+        self._tokenizer = tokenizer
+        self._length = length
+        self.component = encoder
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it is in memory."""
+        return self._components.has(self.component)
+
+    @property
+    def network(self) -> tuple[Any, Any]:
+        """Tokenizer and encoder, loaded if need be."""
+        held: tuple[Any, Any] = self._components.get(self.component, self._load)
+        return held
+
+    def encode(self, text: str) -> T5Output:
+        """A text filled up to the encoder's length, which the models were trained to see as it is."""
+        tokenizer, encoder = self.network
+        # One more than there is place for is the end mark, which stays.
+        numbers = list(tokenizer(text, verbose=False).input_ids)
+        row = numbers if len(numbers) <= self._length else [*numbers[: self._length - 1], numbers[-1]]
+        dropped = numbers[len(row) - 1 : -1] if len(numbers) > len(row) else []
+        padded = row + [tokenizer.pad_token_id] * (self._length - len(row))
+        hidden = encoder(torch.tensor([padded]).to(self._components.device)).last_hidden_state
+        return T5Output(hidden, tokenizer.decode(dropped).strip() if dropped else "")
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoTokenizer, T5EncoderModel
+
+        folder = self._components.folder(self.component)
+        network: Any = T5EncoderModel.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            variant=weight_variant(folder),
+            dtype=self._components.dtype,
+        )
+        words = self._components.folder(self._tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=True)
+        return tokenizer, network.to(self._components.device).eval().requires_grad_(False)

@@ -1,0 +1,91 @@
+"""FLUX.1 (dev, schnell, Fill, Kontext), from diffusers' components, driven step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.components import Components
+from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
+from underpaint.engine.diffusion.latent_family import LatentFamily
+from underpaint.engine.diffusion.latents import begin
+from underpaint.engine.families.flux_plugin import recognise
+from underpaint.engine.family import Assignment
+from underpaint.engine.flow import FlowSampler
+from underpaint.engine.flux.denoise import denoise
+from underpaint.engine.flux.parts import FluxParts
+from underpaint.engine.flux.text import FluxText
+from underpaint.engine.prompts import parse
+from underpaint.geometry import Size
+from underpaint.hookspecs import ModelTraits
+from underpaint.v1 import job_service_pb2
+
+LENGTH, SHORT_LENGTH = 512, 256
+"""Tokens of a prompt that T5 reads for dev and its kin, and for schnell."""
+
+
+class Flux(LatentFamily):
+    """One model of the family."""
+
+    _parts: FluxParts
+
+    def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
+        return recognise(folder, model_index)
+
+    def _make_parts(self, components: Components) -> FluxParts:
+        guided = components.config(FluxParts.denoiser).get("guidance_embeds", False)
+        return FluxParts(components, FluxText(components, LENGTH if guided else SHORT_LENGTH))
+
+    def _plan(self, assignment: Assignment) -> DiffusionTask:
+        task = prepare_task(
+            assignment,
+            self._traits,
+            self.name,
+            self._sampler,
+            guided=self._guided,
+            missing=lambda controls: len(self._missing(controls)),
+        )
+        spec = task.resolved
+        if spec.negative_prompt and not task.guided:
+            task.notes.append(
+                f"The negative prompt counts for nothing: {self._why_not(spec.guidance_scale)}."
+            )
+        if any(span.weight != 1.0 for span in parse(spec.prompt)):
+            task.notes.append(
+                f"The model {self.name!r} reads a prompt as a whole; weights count for nothing."
+            )
+        return task
+
+    def _guided(self, spec: job_service_pb2.JobSpec) -> bool:
+        # Stock's true_cfg_scale, a second forward pass a step, where there is something to keep away from.
+        return spec.guidance_scale > 1.0 and bool(spec.negative_prompt) and not self._parts.guidance_embedded
+
+    def _why_not(self, scale: float) -> str:
+        if self._parts.guidance_embedded:
+            return f"the model {self.name!r} has its guidance built in and runs without one"
+        return f"a guidance scale of {scale:g} asks for none; above 1 it would"
+
+    def _sampler(
+        self,
+        name: str,
+        steps: int,
+        generator: torch.Generator,
+        size: Size,
+        strength: float | None,
+        part: tuple[float, float],
+    ) -> FlowSampler:
+        tokens = size.width * size.height // (2 * self._parts.factor) ** 2
+        return FlowSampler(name, self._parts.scheduler_config, steps, generator, tokens, strength)
+
+    def _apart(self, job: DiffusionTask) -> Hashable:
+        # A picture that is looked at makes the sequence longer.
+        return job.current.reference is not None
+
+    def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
+        for job in jobs:
+            if job.current.latents is None:
+                begin(job, self._parts)
+        denoise(jobs, self._parts)

@@ -1,0 +1,108 @@
+"""FLUX.1 and whatever shares its architecture, described without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from underpaint.engine.families.folder import (
+    TRAITS_FILE,
+    Defaults,
+    find_components,
+    read_object,
+    told_traits,
+    unusable,
+    vae_factor,
+)
+from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, scheduler_name
+from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
+
+_PIPELINES = {
+    "FluxPipeline",
+    "FluxImg2ImgPipeline",
+    "FluxInpaintPipeline",
+    "FluxFillPipeline",
+    "FluxKontextPipeline",
+}
+_KONTEXT = "FluxKontextPipeline"
+_NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2")
+_OTHERS = ("tokenizer", "tokenizer_2", "scheduler")
+_PATCH = 4
+"""Cells in one token."""
+_DEV = Defaults(native_size=1024, guidance_scale=3.5, scheduler="flow-match-euler", steps=28)
+_SCHNELL = replace(_DEV, guidance_scale=1.0, steps=4)
+_FILL = replace(_DEV, guidance_scale=30.0, steps=50)
+_KONTEXT_DEFAULTS = replace(_DEV, guidance_scale=2.5)
+
+
+def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
+    """The traits of a model of this family, None for another family's. Reads JSON files only.
+
+    Raises `ModelUnusable` where a component is missing, weights exist only as pickles, or the transformer is
+    not one of the kinds that the family runs.
+    """
+    if model_index.get("_class_name") not in _PIPELINES:
+        return None
+    components = find_components(folder, model_index, _NETWORKS, _OTHERS)
+    transformer = read_object(folder, components["transformer"] / "config.json")
+    vae = read_object(folder, components["vae"] / "config.json")
+    extra = folder / TRAITS_FILE
+    factor = vae_factor(vae)
+    fills = _fills(folder, transformer, vae, factor)
+    defaults, operations = _made_for(transformer, fills, is_kontext(model_index))
+    scheduler = read_object(folder, components["scheduler"] / "scheduler_config.json")
+    named = scheduler_name(scheduler, defaults.scheduler)
+    traits = told_traits(
+        folder,
+        components,
+        traits=read_object(folder, extra) if extra.is_file() else {},
+        # A model that names another kind of scheduler runs with the family's first.
+        defaults=replace(defaults, scheduler=named) if named in FLOW_SCHEDULERS else defaults,
+        operations=operations,
+        multiple=2 * factor,
+        schedulers=FLOW_SCHEDULERS,
+    )
+    return replace(traits, native_inpainting=fills)
+
+
+def is_kontext(model_index: Mapping[str, Any]) -> bool:
+    """Whether a model was trained to look at a picture; nothing but its index tells."""
+    return model_index.get("_class_name") == _KONTEXT
+
+
+def _fills(folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any], factor: int) -> bool:
+    """Whether a transformer takes a mask, pixel by pixel, and a masked picture beside the latents."""
+    channels, latent = int(transformer.get("in_channels", 0)), int(vae.get("latent_channels", 4))
+    plain, filling = _PATCH * latent, _PATCH * (2 * latent + factor * factor)
+    if channels not in (plain, filling):
+        raise unusable(
+            folder,
+            f"its transformer takes {channels} channels; {plain} (plain, Kontext) or {filling} (Fill) can be "
+            "run. Use FLUX.1 dev, schnell, Fill or Kontext",
+        )
+    return channels == filling
+
+
+def _made_for(transformer: Mapping[str, Any], fills: bool, kontext: bool) -> tuple[Defaults, tuple[str, ...]]:
+    if fills:
+        return _FILL, ("inpaint",)
+    if kontext:
+        return _KONTEXT_DEFAULTS, ("txt2img",)
+    guided = bool(transformer.get("guidance_embeds", False))
+    return (_DEV if guided else _SCHNELL), ("txt2img", "img2img", "inpaint")
+
+
+@hookimpl
+def underpaint_families() -> Sequence[FamilyDescriptor]:
+    """This family."""
+    return [
+        FamilyDescriptor(
+            name="flux",
+            title="FLUX.1",
+            engine="underpaint.engine.families.flux:Flux",
+            schedulers=FLOW_SCHEDULERS,
+            recognise=recognise,
+        )
+    ]

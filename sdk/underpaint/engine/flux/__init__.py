@@ -1,0 +1,1 @@
+"""FLUX.1: its sequence of tokens, its text, its networks, one step of it."""

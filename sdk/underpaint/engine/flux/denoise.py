@@ -1,0 +1,73 @@
+"""One step of FLUX's transformer for several jobs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.denoise import readings
+from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.latents import advance
+from underpaint.engine.flux.parts import FluxParts
+from underpaint.engine.flux.rolling import offset, rolled
+from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
+
+TRAINED_STEPS = 1000.0
+"""The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
+
+
+def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts) -> None:
+    """The next step of jobs in one bucket, whose latents there are: one forward pass of the transformer."""
+    transformer, _ = parts.network
+    output = transformer(**denoiser_inputs(jobs, parts), return_dict=False)[0].float()
+    height, width = _cells(jobs[0], parts)
+    seen = from_tokens(output[:, : height * width // 4], height, width)
+    back = [rolled(seen[row : row + 1], offset(job), -1) for row, job in enumerate(_rows(jobs))]
+    advance(jobs, torch.cat(back))
+
+
+def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: FluxParts) -> dict[str, Any]:
+    """Arguments for one call of the transformer for all jobs: with guidance without the prompts first."""
+    rows, texts = _rows(jobs), readings(jobs)
+    height, width = _cells(jobs[0], parts)
+    where = [places(height, width)]
+    if jobs[0].current.reference_latents is not None:
+        where.append(places(height, width, SHOWN))
+    guidance = None
+    if parts.guidance_embedded:
+        guidance = torch.tensor([job.resolved.guidance_scale for job in rows], device=parts.device)
+    times = torch.stack([job.current.sampler.timestep.float() for job in rows])
+    return {
+        "hidden_states": torch.cat([_sequence(job) for job in rows]).to(parts.device, parts.dtype),
+        "timestep": (times / TRAINED_STEPS).to(parts.device),
+        "guidance": guidance,
+        "pooled_projections": torch.cat([text.pooled for text in texts if text.pooled is not None]),
+        "encoder_hidden_states": torch.cat([text.hidden for text in texts]),
+        "txt_ids": torch.zeros(texts[0].hidden.shape[1], 3, device=parts.device),
+        "img_ids": torch.cat(where).to(parts.device),
+    }
+
+
+def _sequence(job: DiffusionTask) -> torch.Tensor:
+    """What the transformer reads of one job, `(1, tokens, channels)`."""
+    current, by = job.current, offset(job)
+    assert current.latents is not None
+    read = [to_tokens(rolled(current.sampler.scale(current.latents), by))]
+    if current.masked_latents is not None and current.mask_cells is not None:
+        read += [to_tokens(rolled(beside, by)) for beside in (current.masked_latents, current.mask_cells)]
+    tokens = torch.cat(read, dim=2)
+    if current.reference_latents is None:
+        return tokens
+    return torch.cat([tokens, to_tokens(rolled(current.reference_latents, by))], dim=1)
+
+
+def _rows(jobs: Sequence[DiffusionTask]) -> list[DiffusionTask]:
+    """A job for each row of the forward pass."""
+    return [*jobs, *jobs] if jobs[0].guided else [*jobs]
+
+
+def _cells(job: DiffusionTask, parts: FluxParts) -> tuple[int, int]:
+    size = job.current.size
+    return size.height // parts.factor, size.width // parts.factor

@@ -1,0 +1,46 @@
+"""The networks of a FLUX.1 model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from underpaint.engine.diffusion.parts import Parts
+from underpaint.engine.flux.tokens import PATCH, mask_channels
+from underpaint.engine.pixels.color import Floats
+from underpaint.engine.tiling import Wrap
+
+
+class FluxParts(Parts):
+    """One model's networks; see `Parts`."""
+
+    denoiser = "transformer"
+
+    @property
+    def network(self) -> tuple[Any, Wrap]:
+        """The transformer. It has no convolutions: the switch for edges does nothing."""
+        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+
+        return self.components.network(self.denoiser, FluxTransformer2DModel)
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether this is FLUX.1 Fill."""
+        return int(self.denoiser_config["in_channels"]) != PATCH * PATCH * self.autoencoder.channels
+
+    @property
+    def encodes_regardless(self) -> bool:
+        """Always, FLUX.1 Fill's too."""
+        return True
+
+    @property
+    def guidance_embedded(self) -> bool:
+        """Whether the transformer takes the guidance scale, as those distilled from FLUX.1 pro do."""
+        return bool(self.denoiser_config.get("guidance_embeds", False))
+
+    def mask_cells(self, mask: Floats) -> torch.Tensor:
+        """For FLUX.1 Fill a cell's pixels as channels, `(1, factor², h, w)`; else as for any model."""
+        if self.inpaints:
+            return mask_channels(mask, self.factor).to(self.device)
+        return super().mask_cells(mask)

@@ -1,0 +1,132 @@
+"""Tiny FLUX.1 models with random weights: dev, schnell, Fill and Kontext; see `tests.tiny_models`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
+from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5TokenizerFast
+
+from tests.tiny_models import NATIVE, WORDS, clip_config, clip_tokenizer
+
+FluxKind = Literal["flux-dev", "flux-schnell", "flux-fill", "flux-kontext"]
+
+_CLASSES: dict[FluxKind, str] = {
+    "flux-dev": "FluxPipeline",
+    "flux-schnell": "FluxPipeline",
+    "flux-fill": "FluxFillPipeline",
+    "flux-kontext": "FluxKontextPipeline",
+}
+_LATENT = 16
+_FACTOR = 8
+_WIDTH = 16
+"""Of the text encoders."""
+_LOUD = 3.0
+"""What the transformer's random weights are multiplied by, so that every word and number moves a picture."""
+
+
+def build_tiny_flux(folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0) -> Path:
+    """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        clip_tokenizer(77).save_pretrained(folder / "tokenizer")
+        CLIPTextModel(clip_config(77, _WIDTH)).save_pretrained(folder / "text_encoder")
+        words = _t5_tokenizer()
+        words.save_pretrained(folder / "tokenizer_2")
+        _t5(len(words)).save_pretrained(folder / "text_encoder_2")
+        _vae().save_pretrained(folder / "vae")
+        _scheduler(kind).save_pretrained(folder / "scheduler")
+        transformer = _transformer(kind)
+        for layer in transformer.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight.data *= _LOUD
+        transformer.save_pretrained(folder / "transformer")
+    (folder / "model_index.json").write_text(json.dumps(_index(kind), indent=2), "utf-8")
+    traits = {
+        "title": f"Tiny random {kind}",
+        "license": "Apache-2.0",
+        "native_size_px": NATIVE,
+        "min_size_px": 32,
+        "max_size_px": 256,
+        "default_steps": 4,
+    }
+    (folder / "underpaint.json").write_text(json.dumps(traits, indent=2), "utf-8")
+    return folder
+
+
+def _index(kind: FluxKind) -> dict[str, object]:
+    return {
+        "_class_name": _CLASSES[kind],
+        "_diffusers_version": "0.42.1",
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "T5EncoderModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "tokenizer_2": ["transformers", "T5TokenizerFast"],
+        "transformer": ["diffusers", "FluxTransformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def _transformer(kind: FluxKind) -> FluxTransformer2DModel:
+    return FluxTransformer2DModel(
+        in_channels=4 * (2 * _LATENT + _FACTOR**2) if kind == "flux-fill" else 4 * _LATENT,
+        out_channels=4 * _LATENT,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=_WIDTH,
+        pooled_projection_dim=_WIDTH,
+        guidance_embeds=kind != "flux-schnell",
+        axes_dims_rope=(2, 2, 4),
+    )
+
+
+def _t5_tokenizer() -> T5TokenizerFast:
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    pieces += [(f"▁{word}", -3.0) for word in WORDS] + [(letter, -9.0) for letter in letters]
+    return T5TokenizerFast(vocab=pieces, extra_ids=0, model_max_length=512)
+
+
+def _t5(words: int) -> T5EncoderModel:
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=words,
+            d_model=_WIDTH,
+            d_kv=8,
+            d_ff=32,
+            num_layers=2,
+            num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )
+    )
+
+
+def _vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=_LATENT,
+        norm_num_groups=4,
+        layers_per_block=1,
+        sample_size=NATIVE,
+        scaling_factor=0.3611,
+        shift_factor=0.1159,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
+
+
+def _scheduler(kind: FluxKind) -> FlowMatchEulerDiscreteScheduler:
+    if kind == "flux-schnell":
+        return FlowMatchEulerDiscreteScheduler(shift=1.0)
+    return FlowMatchEulerDiscreteScheduler(
+        shift=3.0, use_dynamic_shifting=True, base_image_seq_len=4, max_image_seq_len=64
+    )
