@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.unit.engine.parity_rows import ROWS, TITLES
-from underpaint.engine.families.scheduler_names import SCHEDULERS
+from tests.unit.engine.parity_rows import FLOW_ROWS, ROWS, TITLES
+from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, SCHEDULERS
 
 OPERATIONS: Final = {
     "txt2img": "from words",
@@ -17,7 +17,7 @@ YES: Final = "equal to stock"
 
 def page() -> str:
     """The page."""
-    shown = {(row.model, row.operation) for row in ROWS}
+    shown = {(row.model, row.operation) for row in (*ROWS, *FLOW_ROWS)}
     rows = [
         " | ".join(["", title, *(YES if (model, one) in shown else "–" for one in OPERATIONS), ""]).strip()
         for model, title in TITLES.items()
@@ -28,14 +28,19 @@ def page() -> str:
             "",
             "This table is made of the rows that the tests run: in each cell that says so, pictures are "
             "those of the stock diffusers pipeline for the same seed (latents equal within 1e-5 of their "
-            "largest value, in float32 on a CPU, with tiny random weights), under every scheduler below. A "
-            "dash: the model cannot do it, and says so when it is asked.",
+            "largest value, in float32 on a CPU, with tiny random weights): Stable Diffusion under every "
+            "scheduler of its own below, FLUX.1 under `flow-match-euler`. A dash: the model cannot do it, "
+            "and says so when it is asked.",
             "",
             f"| model | {' | '.join(OPERATIONS.values())} |",
             f"| --- | {' | '.join('---' for _ in OPERATIONS)} |",
             *rows,
             "",
-            "Schedulers: " + ", ".join(f"`{name}`" for name in SCHEDULERS) + ".",
+            "Schedulers of Stable Diffusion: " + ", ".join(f"`{name}`" for name in SCHEDULERS) + ".",
+            "",
+            "Schedulers of FLUX.1: " + ", ".join(f"`{name}`" for name in FLOW_SCHEDULERS) + ". The stock "
+            "pipelines do not take `flow-match-heun`; tested is that it comes nearer to where the flow leads "
+            "than Euler's with as many forward passes.",
             "",
             "## Beyond the table",
             "",
@@ -50,6 +55,13 @@ def page() -> str:
             "compared with the stock pair, under every scheduler but `heun`: there the stock pair takes one "
             "step twice, and ours is tested to be one way from noise to picture. A refiner aims at an "
             "aesthetic score of 6, and away from 2.5.",
+            "- **FLUX.1** reads 512 tokens of a prompt (schnell 256); what does not fit is told in a note, "
+            "as is that weights in a prompt count for nothing. dev, Fill and Kontext have their guidance "
+            "built in: a negative prompt then counts for nothing, and a note says so. With schnell it is the "
+            "stock pipelines' `true_cfg_scale`, at the cost of a second forward pass.",
+            "- **Seamless** pictures of FLUX.1: the VAE's convolutions continue at the opposite edge. The "
+            "transformer has no edges that could; its picture is rolled by another distance at each step, so "
+            "that no place is at the border for long. Tested is that, not that no seam is ever seen.",
             "- A soft mask has no stock pipeline to compare with; its own properties are tested.",
             "",
         ]

@@ -186,7 +186,8 @@ def test_a_seamless_picture_has_its_border_somewhere_else_at_each_step(
             moved.append(found)
     for axis, wanted in ((0, tile_y), (1, tile_x)):
         steps = [one[axis] for one in moved]
-        assert len(steps) == 4
+        # The first of the four steps draws the noise as well, so there is nothing to compare with.
+        assert len(steps) == 3
         assert all((a != b) == wanted for a, b in itertools.pairwise(steps))
 
 

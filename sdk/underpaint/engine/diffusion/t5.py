@@ -25,6 +25,7 @@ class T5Encoder:
 
     def __init__(self, components: Components, encoder: str, tokenizer: str, length: int) -> None:
         self._components = components
+        components.made_with(encoder, tokenizer)
         self._tokenizer = tokenizer
         self._length = length
         self.component = encoder
@@ -64,4 +65,4 @@ class T5Encoder:
         )
         words = self._components.folder(self._tokenizer)
         tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=True)
-        return tokenizer, network.to(self._components.device).eval().requires_grad_(False)
+        return tokenizer, network.eval().requires_grad_(False)
