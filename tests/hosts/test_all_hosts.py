@@ -19,6 +19,7 @@ from tests.hosts.processes import SCRIPT_S, HostTask, RunningHost
 from tests.hosts.sandbox import HostSandbox
 from tests.support.installation import Installation
 from underpaint.cli import packaging
+from underpaint.provenance import from_json
 
 Pixels: TypeAlias = npt.NDArray[np.int16]
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -61,6 +62,10 @@ class Studio:
         assert {name: (seen["state"], seen["problem"]) for name, seen in told.items()} == {
             name: ("placed", "") for name in work
         }
+        for name, words in work.items():
+            (record,) = from_json(told[name]["records"])
+            assert (record.prompt, record.request["seed"]) == (words["prompt"], words["seed"])
+            assert record.model_sha256, "the document does not say which weights made it"
         began, ended = ([seen[when] for seen in told.values()] for when in ("began", "ended"))
         assert max(began) < min(ended), "they did not work at the same time"
         return {name: self._raw(self.folder / f"{name}.rgba", size) for name in work}

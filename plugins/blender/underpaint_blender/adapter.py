@@ -18,6 +18,7 @@ from underpaint.host import (
     Notice,
     Result,
     ResultKind,
+    remembered,
 )
 from underpaint.types import MASK_FORMAT, Bounds, ColorSpace, Image, JobUpdate
 
@@ -25,6 +26,8 @@ from . import pixels
 from .documents import Documents
 
 RECENT_NOTICES = 4
+RECORDS = "underpaint-provenance"
+"""An image's property: how models made what is in it, the records one by one, as JSON."""
 
 
 class BlenderAdapter(HostAdapter):
@@ -108,8 +111,12 @@ class BlenderAdapter(HostAdapter):
                 made = pixels.new_image(result.name, pixels.array(result.image).copy(), is_float=is_float)
                 _show(made)
             self.textures[result.name] = made.name
+            before = ""
         else:
+            before = self.documents.find(result.document_id).get(RECORDS, "")
             made = self._replaced(result)
+        if result.provenance is not None:
+            made[RECORDS] = remembered(before, result.provenance)
         self.last_image = made.name
         undo_push(f"Underpaint: {result.name}")
 

@@ -108,7 +108,9 @@ class GimpAdapter(HostAdapter):
         A texture becomes an image of its own, in a view of its own where GIMP has a window.
         """
         if result.kind is ResultKind.TEXTURE:
-            self.written.append(pictures.new_image(result.image, result.name))
+            made = pictures.new_image(result.image, result.name)
+            documents.keep_record(made.get_image(), result.provenance)
+            self.written.append(made)
             return
         image = self._image(result.document_id)
         try:
@@ -125,6 +127,7 @@ class GimpAdapter(HostAdapter):
             image.insert_layer(layer, parent, position)
         finally:
             image.undo_group_end()
+        documents.keep_record(image, result.provenance)
         Gimp.displays_flush()
         self.written.append(layer)
 

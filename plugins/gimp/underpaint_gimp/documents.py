@@ -14,8 +14,11 @@ from typing import Any
 from gi.repository import Gimp
 
 from underpaint.errors import PlaceGone
+from underpaint.host import remembered
+from underpaint.types import Provenance
 
 PARASITE = "underpaint-document"
+RECORDS = "underpaint-provenance"
 _LARGEST_TATTOO = 2**32 - 1
 PERSISTENT = 1  # of GIMP's flags for parasites: saved with the image. Not undoable, so no undo step.
 
@@ -34,6 +37,15 @@ def known_id(image: Any) -> str:
     """The id of `image`, or nothing if it has none yet."""
     parasite = image.get_parasite(PARASITE)
     return bytes(parasite.get_data()).decode("ascii", "replace").rstrip("\0") if parasite else ""
+
+
+def keep_record(image: Any, made: Provenance | None) -> None:
+    """An XCF file keeps, as a parasite, how models made what is in it: the records one by one, as JSON."""
+    if made is not None:
+        parasite = image.get_parasite(RECORDS)
+        before = bytes(parasite.get_data()).decode("ascii", "replace") if parasite else ""
+        notes = remembered(before.rstrip("\0"), made).encode("ascii")
+        image.attach_parasite(Gimp.Parasite.new(RECORDS, PERSISTENT, notes))
 
 
 def find_image(document: str, first: Any) -> Any:

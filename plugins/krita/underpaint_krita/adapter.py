@@ -12,7 +12,7 @@ from underpaint.errors import HostError, NoDocument, NothingSelected, PlaceGone
 from underpaint.host import Canvas, Capability, HostAdapter, Layer, Notice, Result, ResultKind
 from underpaint.types import MASK_FORMAT, Bounds, Image, JobUpdate, Preview
 
-from .documents import READABLE, OpenDocuments, Place, find_node, node_id, slot_above, walk
+from .documents import READABLE, OpenDocuments, Place, find_node, keep_record, node_id, slot_above, walk
 from .mainthread import MainThread
 from .qt import QtCore
 from .spaces import Space, convert, lent, projected, space_of, tight
@@ -150,6 +150,7 @@ class KritaAdapter(HostAdapter):
         node.setPixelData(data, image.x, image.y, image.width, image.height)
         if not parent.addChildNode(node, above):  # this refreshes the picture too
             raise HostError(f"Krita refused to add a layer to {parent.name()!r}: unlock it, then try again.")
+        keep_record(document, result.provenance)
         if active is not None:
             self._restore(document, active, node_id(node), _RESTORE_TRIES)
 
@@ -175,6 +176,7 @@ class KritaAdapter(HostAdapter):
         layer = document.topLevelNodes()[0]
         layer.setPixelData(tight(image), 0, 0, image.width, image.height)
         document.refreshProjection()
+        keep_record(document, result.provenance)
         window.addView(document)
 
     # Talking.

@@ -12,11 +12,14 @@ from dataclasses import asdict, dataclass
 from krita import Document, Krita, Node
 
 from underpaint.errors import PlaceGone
+from underpaint.host import remembered
+from underpaint.types import Provenance
 
 READABLE = frozenset({"paintlayer", "grouplayer", "filelayer", "filllayer", "clonelayer", "vectorlayer"})
 """Types of nodes that have pixels to show; filters and masks have none of their own."""
 
 _ANNOTATION = "underpaint-document"
+_RECORDS = "underpaint-provenance"
 _ID = re.compile("[0-9a-f]{32}")
 
 
@@ -96,6 +99,13 @@ class OpenDocuments:
                 return document
         name = f" ({file})" if file else ""
         raise PlaceGone(f"The picture{name} that this belongs to is closed: open it again.")
+
+
+def keep_record(document: Document, made: Provenance | None) -> None:
+    """A .kra file keeps, as an annotation, how models made what is in it: the records one by one, as JSON."""
+    if made is not None:
+        before = bytes(document.annotation(_RECORDS)).decode("ascii", "replace")
+        document.setAnnotation(_RECORDS, "How pictures were made", remembered(before, made).encode("ascii"))
 
 
 def _annotated(document: Document) -> str:

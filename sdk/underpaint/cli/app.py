@@ -12,6 +12,7 @@ from underpaint.cli import (
     conformance,
     doctor,
     hosts,
+    inspect,
     jobs,
     models,
     new_host,
@@ -53,6 +54,7 @@ for command in (pictures.txt2img, pictures.img2img, pictures.inpaint, serve.serv
 app.command()(guarded(doctor.doctor))
 app.command()(guarded(bench.bench))
 app.command()(guarded(preprocess.preprocess))
+app.command()(guarded(inspect.inspect))
 app.command()(guarded(plugins.plugins))
 app.command()(guarded(conformance.conformance))
 app.command()(guarded(new_host.new_host))

@@ -7,6 +7,7 @@ host. That host needs numpy and Pillow, and is loaded when a command runs, not w
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
 from underpaint.cli.controls import ControlOption, attached
 from underpaint.errors import InvalidRequest, Violation
-from underpaint.host import Session, Settings, Task
+from underpaint.host import Notice, Session, Settings, Task
 from underpaint.types import Tiling
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ OutputOption = Annotated[
         "--output", "-o", help="Where to write. The ending decides the format; .ora keeps the layers."
     ),
 ]
+PrivateOption = Annotated[
+    bool, typer.Option("--private", help="Leave the prompts out of what the file says about its making.")
+]
 SourceArgument = Annotated[
     Path,
     typer.Argument(
@@ -67,6 +71,7 @@ def txt2img(
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
     control: ControlOption = None,
+    private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a picture from words.
@@ -79,7 +84,8 @@ def txt2img(
 
     width, height = _parse_size(size)
     settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
-    _paint(host_of(), output, as_json, lambda s: s.texture(prompt, settings, width=width, height=height))
+    make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
+    _paint(host_of(), output, as_json, make, private=private)
 
 
 def img2img(
@@ -99,6 +105,7 @@ def img2img(
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
     control: ControlOption = None,
+    private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a picture from a picture.
@@ -118,7 +125,7 @@ def img2img(
     def generate(session: Session) -> Task:
         return session.generate(prompt, settings, source_layer=source, from_picture=source is None)
 
-    _paint(host_of(document), output, as_json, generate)
+    _paint(host_of(document), output, as_json, generate, private=private)
 
 
 def inpaint(
@@ -148,6 +155,7 @@ def inpaint(
     negative: NegativeOption = "",
     post: PostOption = None,
     control: ControlOption = None,
+    private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Paint a masked part of a picture anew.
@@ -165,7 +173,7 @@ def inpaint(
     settings = _settings(
         model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control
     )
-    _paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings))
+    _paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
 
 
 def _settings(
@@ -207,13 +215,21 @@ def _parse_size(size: str) -> tuple[int | None, int | None]:
     return int(width), int(height)
 
 
-def _paint(host: ReferenceHost, output: Path, as_json: bool, verb: Callable[[Session], Task]) -> None:
+def _paint(
+    host: ReferenceHost,
+    output: Path,
+    as_json: bool,
+    verb: Callable[[Session], Task],
+    *,
+    private: bool = False,
+) -> None:
     """Runs one verb on this, the main thread; Ctrl-C cancels the job in the daemon too."""
     from underpaint.cli.documents import check_writable
     from underpaint.testing.reference import write_document
 
     check_writable(output)
     session = Session(host, connect_or_start)
+    session.keep_words = not private
     try:
         with progress_bar(quiet=as_json) as host.on_progress:
             task = verb(session)
@@ -227,7 +243,9 @@ def _paint(host: ReferenceHost, output: Path, as_json: bool, verb: Callable[[Ses
     if task.error is not None:
         raise task.error
     # Its own document, or the one that a texture has opened.
-    write_document(host.active_document, output)
+    note = write_document(host.active_document, output)
+    if note:
+        host.notices.append(Notice(note))
     _tell(task, host, output, as_json)
 
 

@@ -18,6 +18,7 @@ from underpaint.host.session import Session
 from underpaint.host.settings import Settings
 from underpaint.host.task import Task, TaskState
 from underpaint.host.words import describe
+from underpaint.provenance import remembered
 
 __all__ = [
     "AttachedControl",
@@ -41,6 +42,7 @@ __all__ = [
     "fields_of",
     "load_extensions",
     "missing",
+    "remembered",
     "start_verb",
     "tooltip_of",
     "values_for",

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from underpaint.types import Bounds, Image, JobUpdate, PixelFormat, Preview
+from underpaint.types import Bounds, Image, JobUpdate, PixelFormat, Preview, Provenance
 
 
 class Capability(enum.Enum):
@@ -78,6 +78,9 @@ class Result:
     document_id: str
     host_context: bytes = b""
     """What `HostAdapter.host_context` gave when the job was submitted."""
+    provenance: Provenance | None = None
+    """How it was made. Where the program's documents hold notes, keep it there with
+    `underpaint.host.remembered`; None where the daemon did not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from underpaint.host.mainthread import HoldMeter, Latest, MainCall
 from underpaint.host.protocol import ClientProtocol, JobHandle
 from underpaint.host.snapshot import Asked, Snapshot
 from underpaint.host.task import Task, TaskState
+from underpaint.provenance import provenance_of, without_words
 from underpaint.types import Bounds, Image, JobOrigin, JobUpdate, Preview
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ class Follower:
         self._connection = connection
         self._meter = meter
         self._progress = Latest(adapter.run_on_main)
+        self.keep_words = True
+        """Whether prompts stay with the pictures that came of them."""
 
     def make(self, model: str, operation: str, asked: Asked, task: Task) -> TaskState:
         """Submits the job for what was read when it was asked for, and places its result."""
@@ -98,10 +101,14 @@ class Follower:
         self, task: Task, sent: _Sent, origin: JobOrigin, kind: ResultKind, place: Bounds | None
     ) -> TaskState:
         task.attach(sent.job.name, sent.job.cancel)
-        for note in self._wait(task, sent, place).notes:
+        final = self._wait(task, sent, place)
+        for note in final.notes:
             self.tell(Notice(note))
+        made = provenance_of(final)
+        if made is not None and not self.keep_words:
+            made = without_words(made)
         for image in self._fetch(task, sent):
-            result = Result(image, kind, origin.title, origin.document_id, origin.host_context)
+            result = Result(image, kind, origin.title, origin.document_id, origin.host_context, made)
             self.on_main(partial(self._adapter.write_result, result), "writing the result")
         # Placed: only jobs whose results still wait for a place stay in the daemon's list.
         try:

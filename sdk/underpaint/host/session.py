@@ -52,6 +52,15 @@ class Session:
         self._follower = Follower(adapter, self._connection, self.meter)
         self._tasks: list[Task] = []
 
+    @property
+    def keep_words(self) -> bool:
+        """Whether prompts stay with the pictures that came of them, in documents and files; True at first."""
+        return self._follower.keep_words
+
+    @keep_words.setter
+    def keep_words(self, keep: bool) -> None:
+        self._follower.keep_words = keep
+
     # Verbs: call them on the main thread.
 
     def fill(self, prompt: str, settings: Settings | None = None, *, on_done: OnDone | None = None) -> Task:

@@ -21,6 +21,7 @@ from underpaint.types.pixels import (
 )
 from underpaint.types.places import Bounds
 from underpaint.types.processors import Parameter, PostprocessorInfo, PreprocessorInfo
+from underpaint.types.provenance import Provenance
 from underpaint.types.requests import (
     GenerateRequest,
     JobOrigin,
@@ -61,6 +62,7 @@ __all__ = [
     "Preview",
     "Priority",
     "Progress",
+    "Provenance",
     "Request",
     "ResultForm",
     "ResultRef",

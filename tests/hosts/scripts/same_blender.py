@@ -54,3 +54,4 @@ def main(host: Any) -> Iterator[None]:
     made.pixels.foreach_get(flat)
     rgba = np.rint(flat.reshape(height, width, 4)[::-1] * 255).astype(np.uint8)
     Path(values["out"]).write_bytes(rgba.tobytes())
+    host.report(records=made.get("underpaint-provenance", ""))

@@ -48,4 +48,6 @@ def main(host: Any) -> Iterator[None]:
     )
     host.report(ended=time.time(), state="placed" if state == "success" else state, problem=problem)
     Path(values["out"]).write_bytes(visible(image))
+    notes = image.get_parasite("underpaint-provenance")
+    host.report(records=bytes(notes.get_data()).decode().rstrip("\0") if notes else "")
     image.delete()

@@ -49,6 +49,7 @@ def main(host: Any) -> Iterator[None]:
     made = bytearray(bgra)
     made[0::4], made[2::4] = bgra[2::4], bgra[0::4]
     Path(values["out"]).write_bytes(made)
+    host.report(records=bytes(document.annotation("underpaint-provenance")).decode())
     document.setSelection(None)  # closing with something selected crashed Krita 5.2 now and then
     document.waitForDone()
     document.setModified(False)

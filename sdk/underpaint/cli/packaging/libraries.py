@@ -69,7 +69,19 @@ LIBRARIES = (
     Library("typing_extensions", "typing_extensions"),
 )
 
-CLIENT_PARTS = ("alias", "errors", "types", "geometry", "hookspecs", "v1", "wire", "pixels", "host", "client")
+CLIENT_PARTS = (
+    "alias",
+    "errors",
+    "types",
+    "geometry",
+    "hookspecs",
+    "v1",
+    "wire",
+    "pixels",
+    "provenance",
+    "host",
+    "client",
+)
 CONFORMANCE_PARTS = ("testing/conformance",)
 """What travels too where the conformance suite is asked for."""
 SDK = Library(

@@ -17,7 +17,7 @@ from underpaint.errors import HostError
 from underpaint.testing.reference.layers import Node, Nodes, PaintLayer, added, mapped, moved, new_id, walk
 from underpaint.testing.reference.samples import DTYPES
 from underpaint.testing.reference.selection import Selection
-from underpaint.types import Alpha, Bounds, Channels, ColorSpace, DataType, PixelFormat
+from underpaint.types import Alpha, Bounds, Channels, ColorSpace, DataType, PixelFormat, Provenance
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,6 +89,20 @@ class Document:
     def selection(self) -> Selection | None:
         """What is selected."""
         return self.state.selection
+
+    @property
+    def made_by(self) -> tuple[Provenance, ...]:
+        """How models made what is in it, from bottom to top; of hidden layers too."""
+        paint = [node for node in walk(self.layers) if isinstance(node, PaintLayer)]
+        return tuple(record for node in reversed(paint) for record in node.made_by)
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether something else than a model's work is in it."""
+        paint = [node for node in walk(self.layers) if isinstance(node, PaintLayer)]
+        return any(not node.made_by for node in paint) or any(
+            record.starts_from_a_picture for record in self.made_by
+        )
 
     def edit(self, name: str, state: State) -> None:
         """Makes `state` the present one, as one undo step. What had been undone is forgotten."""

@@ -162,7 +162,8 @@ class ReferenceHost(HostAdapter):
     def write_result(self, result: Result) -> None:
         """Adds one layer, as one undo step, and leaves the user's own layer active.
 
-        A texture is a document of its own. Pixels hang over the canvas wherever they were made to.
+        A texture is a document of its own. Pixels hang over the canvas wherever they were made to. How it was
+        made stays with the layer; where layers hold no notes, `remembered` adds it to the document's.
         """
         image = result.image
         if result.kind is ResultKind.TEXTURE:
@@ -173,7 +174,10 @@ class ReferenceHost(HostAdapter):
         if image.format != document.format:
             raise HostError(f"A layer in {image.format} does not go into a document in {document.format}.")
         # A copy: the image's memory belongs to the daemon, and goes when this call returns.
-        layer = PaintLayer(name=result.name, samples=np.array(view_of(image)), x=image.x, y=image.y)
+        made_by = (result.provenance,) if result.provenance else ()
+        layer = PaintLayer(
+            name=result.name, samples=np.array(view_of(image)), x=image.x, y=image.y, made_by=made_by
+        )
         document.add(layer, above=_above(result.host_context), name=f"Underpaint: {result.name}")
         self.previews.pop(document.document_id, None)
 
@@ -225,7 +229,8 @@ def _document_of(result: Result) -> Document:
     image = result.image
     if image.format.channels is not Channels.RGBA or image.format.alpha is not Alpha.STRAIGHT:
         raise HostError(f"A document holds RGBA with straight alpha, not {image.format}: ask for that.")
-    layer = PaintLayer(name=result.name, samples=np.array(view_of(image)))
+    made_by = (result.provenance,) if result.provenance else ()
+    layer = PaintLayer(name=result.name, samples=np.array(view_of(image)), made_by=made_by)
     return Document(
         image.width,
         image.height,

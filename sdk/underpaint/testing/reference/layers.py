@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from underpaint.testing.reference.samples import Samples
-from underpaint.types import Bounds
+from underpaint.types import Bounds, Provenance
 
 NORMAL: Final = "svg:src-over"
 NOWHERE: Final = Bounds(0, 0, 0, 0)
@@ -37,6 +37,8 @@ class PaintLayer:
     opacity: float = 1.0
     blend: str = NORMAL
     """OpenRaster's name of the composite operator; what `merge` does not know is shown as normal."""
+    made_by: tuple[Provenance, ...] = ()
+    """How models made it; () for what somebody painted."""
     layer_id: str = field(default_factory=new_id)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 What is kept: size, layers and groups with their names, places, opacity, visibility, lock, composite operator
 and isolation, the active layer, ICC profile and resolution; pixels to the last bit in 8 and 16 bits, also
-where they lie off the canvas or under alpha 0.
+where they lie off the canvas or under alpha 0; and how models made a layer, in the layer's own picture file,
+where other programs lose it when they save.
 
 What is not: the selection and the history. Floats and linear light become 16-bit sRGB, clipped to 0.0 … 1.0;
 since hosts blend the numbers they have, half-transparent layers of a linear document then look a little
@@ -19,7 +20,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +28,13 @@ import numpy as np
 from PIL import Image as Pictures
 
 from underpaint.errors import InvalidRequest
+from underpaint.provenance import from_json, to_json
 from underpaint.testing.reference.document import Document
 from underpaint.testing.reference.files import replacing
 from underpaint.testing.reference.layers import Group, Node, PaintLayer, walk
 from underpaint.testing.reference.limits import Limits
 from underpaint.testing.reference.merge import BLENDS, merged
+from underpaint.testing.reference.metadata import RECORDS, texts_of
 from underpaint.testing.reference.png import BROKEN, Png, PngFile, PngWriter, thumbnail_of
 from underpaint.testing.reference.samples import Samples, as_srgb16, deepened, flattened
 from underpaint.testing.reference.stack import Entry, Stack, broken, parse, render
@@ -137,9 +140,11 @@ class _Reader:
                 isolated=entry.isolated,
             )
         else:
-            samples = self._pictures[id(entry)].samples
+            picture = self._pictures[id(entry)]
+            samples = picture.samples
             made = PaintLayer(
                 name=entry.name,
+                made_by=from_json(picture.texts.get(RECORDS, "")),
                 samples=deepened(np.asarray(samples, np.uint8))
                 if deep and samples.itemsize == 1
                 else samples,
@@ -206,7 +211,8 @@ class _Writer:
         entry.x, entry.y = node.x, node.y
         self._count += 1
         height, width = samples.shape[:2]
-        self._png(entry.source, width, height, lambda band: samples[band.y : band.bottom])
+        texts = {RECORDS: to_json(node.made_by)} if node.made_by else None
+        self._png(entry.source, width, height, lambda band: samples[band.y : band.bottom], texts=texts)
         return entry
 
     def _merged(self) -> None:
@@ -221,20 +227,29 @@ class _Writer:
             small.paste(thumbnail_of(flattened(self._storable(rows)), shrink), (0, band.y // shrink))
             return rows
 
-        self._png("mergedimage.png", canvas.width, canvas.height, band_of, multiple=shrink)
+        texts = texts_of(self._document)
+        self._png("mergedimage.png", canvas.width, canvas.height, band_of, multiple=shrink, texts=texts)
         packed = io.BytesIO()
         small.save(packed, "PNG")
         self._write("Thumbnails/thumbnail.png", packed.getvalue(), zipfile.ZIP_STORED)
 
     def _png(
-        self, name: str, width: int, height: int, rows: Callable[[Bounds], Samples], multiple: int = 1
+        self,
+        name: str,
+        width: int,
+        height: int,
+        rows: Callable[[Bounds], Samples],
+        multiple: int = 1,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
         step = max(1, _BAND_PIXELS // width // multiple) * multiple
         profile, resolution = self._document.profile, self._document.resolution
         huge = width * height * 8 >= zipfile.ZIP64_LIMIT
         with (
             self._archive.open(zipfile.ZipInfo(name, _DATE), "w", force_zip64=huge) as stream,
-            PngWriter(stream, width, height, deep=self._deep, profile=profile, resolution=resolution) as png,
+            PngWriter(
+                stream, width, height, deep=self._deep, profile=profile, resolution=resolution, texts=texts
+            ) as png,
         ):
             for y in range(0, height, step):
                 png.write(self._storable(rows(Bounds(0, y, width, min(step, height - y)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from underpaint.testing.reference.files import replacing
 from underpaint.testing.reference.layers import PaintLayer
 from underpaint.testing.reference.limits import Limits
 from underpaint.testing.reference.merge import merged
+from underpaint.testing.reference.metadata import Told, texts_in, texts_of, told_by, told_to
 from underpaint.testing.reference.png import BROKEN, Png, PngFile, PngWriter, is_rgb_profile
 from underpaint.testing.reference.samples import Samples, as_srgb16, flattened
 from underpaint.testing.reference.selection import Selection
@@ -37,7 +39,7 @@ def read_document(path: Path, *, field: str = "image") -> Document:
         png = _read_picture(path, field)
         height, width = png.samples.shape[:2]
         deep = png.samples.dtype == np.uint16
-        layer = PaintLayer(name=path.stem, samples=png.samples)
+        layer = PaintLayer(name=path.stem, samples=png.samples, made_by=told_by(png.texts).records)
         document = Document(
             width, height, data_type=DataType.U16 if deep else DataType.U8, title=path.stem, layers=(layer,)
         )
@@ -64,11 +66,26 @@ def read_mask(path: Path, canvas: Bounds, *, field: str = "mask") -> Selection:
     return Selection(canvas.x, canvas.y, coverage)
 
 
-def write_document(document: Document, path: Path) -> None:
+def read_told(path: Path, *, field: str = "file") -> Told:
+    """What a picture file says of how it was made. Raises `InvalidRequest`, which names `field`."""
+    if path.suffix.lower() == ENDING:
+        document = openraster.read(path)
+        told = told_by(texts_of(document))
+        return replace(told, records=document.made_by)
+    try:
+        with Pictures.open(path) as picture:
+            return told_by(texts_in(picture))
+    except (*BROKEN, Pictures.DecompressionBombError) as problem:
+        raise _unreadable(path, field, problem) from problem
+
+
+def write_document(document: Document, path: Path) -> str:
     """Writes layers into an `.ora` file, what is seen into any other; the ending decides the format.
 
-    PNG keeps 16 bits, others get 8. Raises `HostError` if the file cannot be written.
+    PNG keeps 16 bits, others get 8. How models made it is written with it; returns a note where that had to
+    be cut, else "". Raises `HostError` if the file cannot be written.
     """
+    note = ""
     ending = path.suffix.lower()
     if ending == ENDING:
         openraster.write(document, path)
@@ -77,9 +94,11 @@ def write_document(document: Document, path: Path) -> None:
     else:
         seen = flattened(_storable(document, document.canvas))
         picture = Pictures.fromarray(seen).convert("RGB" if ending in _NO_ALPHA else "RGBA")
+        kind = Pictures.registered_extensions()[ending]
+        told, note = told_to(kind, document)
         with replacing(path) as file:
-            kind = Pictures.registered_extensions()[ending]
-            picture.save(file, kind, icc_profile=document.profile or None)
+            picture.save(file, kind, icc_profile=document.profile or None, **told)
+    return note
 
 
 def endings() -> frozenset[str]:
@@ -103,7 +122,8 @@ def _read_picture(path: Path, field: str) -> Png:
             profile = picture.info.get("icc_profile") or b""
             rgba = np.array(picture.convert("RGBA"), np.uint8)
             # A CMYK profile must not go with the RGB numbers that came of it.
-            return Png(rgba, profile if picture.mode != "CMYK" and is_rgb_profile(profile) else b"")
+            keeps = picture.mode != "CMYK" and is_rgb_profile(profile)
+            return Png(rgba, profile if keeps else b"", texts=texts_in(picture))
     except (*BROKEN, Pictures.DecompressionBombError) as problem:
         raise _unreadable(path, field, problem) from problem
 
@@ -126,6 +146,7 @@ def _write_png(document: Document, path: Path) -> None:
             deep=deep,
             profile=document.profile,
             resolution=document.resolution,
+            texts=texts_of(document),
         ) as png,
     ):
         for y in range(0, canvas.height, step):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import IO, Final
@@ -37,6 +38,8 @@ class Png:
     """ICC profile of RGB colours."""
     resolution: tuple[int, int] | None = None
     """Pixels an inch."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Text chunks by their keys."""
 
 
 class PngFile:
@@ -55,7 +58,8 @@ class PngFile:
         profile = info.get("icc_profile") or b""
         dpi = info.get("dpi")
         resolution = (round(dpi[0]), round(dpi[1])) if dpi and min(dpi) >= 1 else None
-        return Png(self._samples(str(raw)), profile if is_rgb_profile(profile) else b"", resolution)
+        texts = {str(key): str(value) for key, value in self._picture.text.items()}
+        return Png(self._samples(str(raw)), profile if is_rgb_profile(profile) else b"", resolution, texts)
 
     def _samples(self, raw: str) -> Samples:
         if raw in ("RGB;16B", "RGBA;16B"):
@@ -91,6 +95,7 @@ class PngWriter:
         deep: bool,
         profile: bytes = b"",
         resolution: tuple[int, int] | None = None,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
         self._stream = stream
         self._deep = deep
@@ -107,6 +112,9 @@ class PngWriter:
         if resolution is not None:
             across, down = (round(value / _METRE) for value in resolution)
             self._put(b"pHYs", struct.pack(">IIB", across, down, 1))
+        for key, text in (texts or {}).items():
+            # Keyword, not compressed, no language, no translated keyword.
+            self._put(b"iTXt", key.encode("latin-1") + b"\0\0\0\0\0" + text.encode())
 
     def __enter__(self) -> PngWriter:
         return self

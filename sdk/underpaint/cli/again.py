@@ -1,0 +1,105 @@
+"""From the record of a picture to the request that makes it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from underpaint.errors import InvalidRequest, Violation
+from underpaint.provenance import Parameters, scheduler_called
+from underpaint.testing.reference import Document
+from underpaint.testing.reference.merge import merged
+from underpaint.testing.reference.pictures import read_mask
+from underpaint.testing.reference.samples import image_of
+from underpaint.types import MASK_FORMAT, GenerateRequest, PixelFormat, Provenance, ResultForm, Tiling
+
+_PICTURED: Final = {"controls": "control images", "regions": "masks of regions"}
+"""Fields of a request that need pictures which no file holds."""
+
+
+def request_again(
+    record: Provenance, document: Document | None = None, mask: Path | None = None
+) -> GenerateRequest:
+    """The request of a record of underpaint's. `document` and `mask` are what it started from.
+
+    Raises `InvalidRequest` where one of them is missing, or something that cannot be given at all.
+    """
+    plain = record.request
+    for key, what in _PICTURED.items():
+        if plain.get(key):
+            raise _wrong(key, f"It was made with {what}, which the file does not hold: run it in its host.")
+    if "prompt" not in plain:
+        raise _wrong("prompt", "The file was written without its prompts: it cannot be made again from it.")
+    operation, values = _operation(plain)
+    tiling = ("x" if plain.get("tile_x") else "") + ("y" if plain.get("tile_y") else "")
+    request: dict[str, Any] = {
+        "prompt": plain["prompt"],
+        "negative_prompt": plain.get("negative_prompt", ""),
+        "model": plain.get("model", ""),
+        "seed": plain.get("seed"),
+        "steps": plain.get("steps"),
+        "guidance_scale": plain.get("guidance_scale"),
+        "scheduler": plain.get("scheduler", ""),
+        "tiling": Tiling(tiling or "none"),
+        "postprocess": tuple(map(str, _list(plain.get("postprocess")))),
+        "output": PixelFormat() if document is None else document.format,
+    }
+    if operation == "text_to_image":
+        request |= {"width": values.get("width_px"), "height": values.get("height_px")}
+        return GenerateRequest(**request)
+    if document is None:
+        raise _wrong("image", "It was made from a picture, which the file does not hold: give --image FILE.")
+    # What a file's record does not know was the whole picture.
+    place = document.canvas.intersect(record.place or document.canvas)
+    seen = merged(document.layers, place, document.format.data_type)
+    request |= {"image": image_of(seen, place, document.format), "strength": values.get("strength")}
+    if operation == "inpaint":
+        if mask is None:
+            raise _wrong("mask", "It filled a part of a picture: give --mask FILE, white where it painted.")
+        coverage = read_mask(mask, document.canvas).within(place)
+        request |= {"mask": image_of(coverage, place, MASK_FORMAT), "form": ResultForm.LAYER}
+        request |= {"grow": values.get("grow_px"), "feather": values.get("feather_px")}
+    return GenerateRequest(**request)
+
+
+def request_like(parameters: Parameters, model: str = "") -> GenerateRequest:
+    """A request after A1111's text: the nearest that is said there; the model is the caller's.
+
+    Raises `InvalidRequest` for a text whose numbers are none, or that began with a picture.
+    """
+    values = parameters.values
+    if "Denoising strength" in values and "Hires upscale" not in values:
+        raise _wrong("image", "This text is of a picture made from a picture: use img2img with that.")
+    width, _, height = values.get("Size", "").partition("x")
+    try:
+        return GenerateRequest(
+            prompt=parameters.prompt,
+            negative_prompt=parameters.negative_prompt,
+            model=model,
+            seed=int(values["Seed"]) if "Seed" in values else None,
+            steps=int(values["Steps"]) if "Steps" in values else None,
+            guidance_scale=float(values["CFG scale"]) if "CFG scale" in values else None,
+            scheduler=scheduler_called(values.get("Sampler", ""), values.get("Schedule type", "")),
+            width=int(width) if width else None,
+            height=int(height) if height else None,
+            output=PixelFormat(),
+        )
+    except ValueError as problem:
+        raise _wrong("parameters", f"The file's text has a value that is none: {problem}.") from problem
+
+
+def _operation(plain: Mapping[str, object]) -> tuple[str, Mapping[str, Any]]:
+    for name in ("text_to_image", "image_to_image", "inpaint"):
+        values = plain.get(name)
+        if isinstance(values, Mapping):
+            return name, values
+    raise _wrong("operation", "It was made by something that cannot be run from a file.")
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _wrong(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, violations=[Violation(field, message)])
