@@ -7,7 +7,7 @@ the same bytes come out for the same arguments.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,15 @@ from diffusers import (
     EulerDiscreteScheduler,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from safetensors.torch import save_file
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 Kind = Literal["sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner"]
 
@@ -35,6 +43,8 @@ _TEXT_WIDTH = 16
 _WIDTH_2 = 24
 """Of SDXL's second text encoder."""
 _POOLED = 12
+_ENCODER_WIDTH, _ENCODER_PROJECTION = 16, 12
+"""Of the image encoder: its hidden states, and what it makes of a picture."""
 _SIZE_WIDTH = 8
 """Of the embedding of one of SDXL's sizes."""
 _CLASSES: dict[Kind, str] = {
@@ -123,6 +133,93 @@ def build_tiny_control(
     if roles:
         (folder / "underpaint.json").write_text(json.dumps({"roles": list(roles)}), "utf-8")
     return folder
+
+
+def build_tiny_image_encoder(folder: Path, *, seed: int = 0) -> Path:
+    """Writes CLIP's half for pictures into `folder` and returns it: 16 wide, projects to 12."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(200 + seed)
+        config = CLIPVisionConfig(
+            hidden_size=_ENCODER_WIDTH,
+            intermediate_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            image_size=28,
+            patch_size=7,
+            projection_dim=_ENCODER_PROJECTION,
+        )
+        encoder = CLIPVisionModelWithProjection(config)
+        # Fresh ones make all pictures alike.
+        for weight in encoder.parameters():
+            if weight.ndim > 1:
+                torch.nn.init.normal_(weight, std=0.3)
+        encoder.save_pretrained(folder)
+    return folder
+
+
+def build_tiny_reference(
+    path: Path,
+    *,
+    kind: Literal["sd15", "sdxl"] = "sd15",
+    plus: bool = False,
+    seed: int = 0,
+    encoder: bool = True,
+) -> Path:
+    """Writes an IP-Adapter for such a model to `path` and returns it, in the released files' layout.
+
+    `plus` reads the encoder's hidden states through a resampler. With `encoder` an image encoder lies beside.
+    """
+    xl = kind == "sdxl"
+    text = _TEXT_WIDTH + _WIDTH_2 if xl else _TEXT_WIDTH
+    noise = torch.Generator().manual_seed(300 + seed)
+
+    def fresh(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=noise) / shape[-1] ** 0.5
+
+    tensors = {}
+    # On the way down, up, up, and in the middle: SDXL's attentions have two layers there.
+    for number in range(8 if xl else 4):
+        for what in ("to_k_ip", "to_v_ip"):
+            tensors[f"ip_adapter.{2 * number + 1}.{what}.weight"] = 2.0 * fresh(32, text)
+    projection = _resampler(text, fresh) if plus else _projection(text, fresh)
+    tensors |= {f"image_proj.{name}": tensor for name, tensor in projection.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    if encoder and not (path.parent / "image_encoder").exists():
+        build_tiny_image_encoder(path.parent / "image_encoder")
+    return path
+
+
+def _projection(text: int, fresh: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        "proj.weight": fresh(4 * text, _ENCODER_PROJECTION),
+        "proj.bias": torch.zeros(4 * text),
+        "norm.weight": torch.ones(text),
+        "norm.bias": torch.zeros(text),
+    }
+
+
+def _resampler(text: int, fresh: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    width, inner = 8, 64
+    tensors = {
+        "latents": fresh(1, 5, width),
+        "proj_in.weight": fresh(width, _ENCODER_WIDTH),
+        "proj_in.bias": torch.zeros(width),
+        "proj_out.weight": fresh(text, width),
+        "proj_out.bias": torch.zeros(text),
+        "norm_out.weight": torch.ones(text),
+        "norm_out.bias": torch.zeros(text),
+    }
+    for layer in range(4):
+        attention, forward = f"layers.{layer}.0", f"layers.{layer}.1"
+        for norm in (f"{attention}.norm1", f"{attention}.norm2", f"{forward}.0"):
+            tensors |= {f"{norm}.weight": torch.ones(width), f"{norm}.bias": torch.zeros(width)}
+        tensors[f"{attention}.to_q.weight"] = fresh(inner, width)
+        tensors[f"{attention}.to_kv.weight"] = fresh(2 * inner, width)
+        tensors[f"{attention}.to_out.weight"] = fresh(width, inner)
+        tensors[f"{forward}.1.weight"] = fresh(4 * width, width)
+        tensors[f"{forward}.3.weight"] = fresh(width, 4 * width)
+    return tensors
 
 
 def _pooled(pooled_text: bool) -> dict[str, object]:

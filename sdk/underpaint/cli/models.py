@@ -68,6 +68,7 @@ def controls(as_json: JsonOption = False) -> None:
     rows = [
         (
             one.name,
+            one.kind,
             ", ".join(one.roles),
             ", ".join(one.models),
             f"{one.size_bytes / 1e6:,.0f} MB",
@@ -76,7 +77,7 @@ def controls(as_json: JsonOption = False) -> None:
         for one in found
     ]
     print_table(
-        ("control model", "roles", "fits", "size", "problem"),
+        ("control model", "kind", "roles", "fits", "size", "problem"),
         rows,
         empty="No control models: pip install underpaint-swatch, or put one into a model root.",
     )

@@ -6,7 +6,7 @@ from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.processing import complete, edges_of
-from underpaint.daemon.scan import FoundModel
+from underpaint.daemon.scan import FoundControl, FoundModel
 from underpaint.errors import Violation
 from underpaint.types import Bounds
 from underpaint.v1.image_pb2 import ImageRef
@@ -29,10 +29,12 @@ async def resolve_controls(
     for number, control in enumerate(spec.controls):
         where = f"spec.controls[{number}]"
         complete_control(control)
-        await _choose(control, where, model, index)
+        chosen = await _choose(control, where, model, index)
         if control.preprocessor:
             complete(control, plugins.preprocessors, where, edges_of(spec))
-        needed.append(_input(control.image, f"{where}.image", window, blobs))
+        # What is looked at through an encoder may lie anywhere.
+        anywhere = chosen.encoder is not None
+        needed.append(_input(control.image, f"{where}.image", None if anywhere else window, blobs))
         if control.HasField("mask"):
             mask = _input(control.mask, f"{where}.mask", window, blobs)
             channels = format_of(mask.layout).channels
@@ -50,7 +52,13 @@ async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) 
     sources = []
     for number, control in enumerate(spec.controls):
         found = await index.find(control.model)
-        source = ControlSource(name=found.name, path=str(found.folder))
+        assert found.traits is not None, "the index hands out usable control models only"
+        source = ControlSource(
+            name=found.name,
+            path=str(found.folder),
+            kind=found.traits.kind,
+            image_encoder=str(found.encoder or ""),
+        )
         if control.preprocessor:
             descriptor = complete(control, plugins.preprocessors, f"spec.controls[{number}]")
             source.preprocessor.CopyFrom(PluginFunction(name=descriptor.name, engine=descriptor.engine))
@@ -58,7 +66,8 @@ async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) 
     return sources
 
 
-async def _choose(control: Control, where: str, model: FoundModel, index: ControlIndex) -> None:
+async def _choose(control: Control, where: str, model: FoundModel, index: ControlIndex) -> FoundControl:
+    """The control model, filled in where the control names none."""
     roles = roles_of(model, await index.all())
     if not control.model:
         names = next((one.models for one in roles if one.role == control.role), ())
@@ -70,7 +79,7 @@ async def _choose(control: Control, where: str, model: FoundModel, index: Contro
             text = f"the model {model.name!r} takes no {control.role!r} image; {there}: or {hint}"
             raise_for([Violation(f"{where}.role", text)])
         control.model = names[0]
-        return
+        return await index.find(control.model)
     found = await index.find(control.model)
     assert found.traits is not None, "the index hands out usable control models only"
     if not fits(found, model):
@@ -84,10 +93,14 @@ async def _choose(control: Control, where: str, model: FoundModel, index: Contro
     if found.traits.roles and control.role not in found.traits.roles:
         text = f"{found.name!r} knows {', '.join(found.traits.roles)}, not {control.role!r}"
         raise_for([Violation(f"{where}.role", text)])
+    return found
 
 
-def _input(reference: ImageRef, where: str, window: Bounds, blobs: BlobStore) -> Entry:
+def _input(reference: ImageRef, where: str, window: Bounds | None, blobs: BlobStore) -> Entry:
+    """A control's pixels; those that lie beside `window` are refused."""
     entry = blobs.sealed(reference.blob)
+    if window is None:
+        return entry
     place = Bounds(reference.x_px, reference.y_px, entry.layout.width_px, entry.layout.height_px)
     if place.intersect(window).is_empty:
         text = (

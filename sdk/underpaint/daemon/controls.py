@@ -5,22 +5,33 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from underpaint.daemon.encoders import encoder_for, lacking
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.roots.walk import INDEX
-from underpaint.daemon.scan import CONFIG, DETAILS, FoundControl, FoundModel, look_control
+from underpaint.daemon.scan import (
+    CONFIG,
+    DETAILS,
+    FoundControl,
+    FoundModel,
+    look_control,
+    look_control_file,
+)
 from underpaint.errors import ModelNotFound, ModelUnusable
 from underpaint.hookspecs import FamilyDescriptor
 from underpaint.types import ControlModelInfo, ControlRole
+from underpaint.weights import Prober, kinds
 
 
 class ControlIndex:
-    """Control models below the roots of the model index, and folders named by absolute path.
+    """Control models below the roots of the model index, and folders or files named by absolute path.
 
-    Names are folder names; where two roots have one, the earlier root wins. Reads small files in a thread;
-    an unchanged folder is not read again.
+    Names are paths below a root; where two roots have one, the earlier root wins. Reads headers and small
+    files in a thread; what has not changed is not read again.
     """
 
     def __init__(self, models: ModelIndex) -> None:
@@ -31,7 +42,8 @@ class ControlIndex:
     async def all(self) -> list[FoundControl]:
         """Every control model by name, broken ones with their problem."""
         roots, families = await self._models.roots(), (await self._models.plugins()).families
-        return await asyncio.to_thread(self._scan, roots, families)
+        files = await self._models.all(recent=True)
+        return await asyncio.to_thread(self._scan, roots, files, families)
 
     async def find(self, name: str) -> FoundControl:
         """A usable control model by name or absolute path; raises ModelNotFound or ModelUnusable."""
@@ -39,38 +51,88 @@ class ControlIndex:
         found = next((one for one in known if one.name == name), None)
         if found is None and Path(name).is_absolute():
             # Only an absolute path leaves the roots, and only because the user wrote it out.
-            folder = Path(os.path.normpath(name))
             families = (await self._models.plugins()).families
-            found = await asyncio.to_thread(look_control, name, folder, folder.parent, families)
+            files = await self._models.all(recent=True)
+            found = await asyncio.to_thread(self._named, Path(os.path.normpath(name)), name, files, families)
         if found is None:
             names = ", ".join(one.name for one in known) or "none yet"
             raise ModelNotFound(
                 f"There is no control model {name[:200]!r}. There are: {names}. One is a folder with "
-                f"{CONFIG} and safetensors in a model root, or named by its absolute path.",
+                f"{CONFIG} and safetensors or a single safetensors file in a model root, or named by its "
+                "absolute path.",
                 metadata={"model": name[:200]},
             )
         if found.traits is None:
             raise _unusable(found)
         return found
 
-    def _scan(self, roots: Sequence[Path], families: Sequence[FamilyDescriptor]) -> list[FoundControl]:
+    def _scan(
+        self, roots: Sequence[Path], files: Sequence[FoundModel], families: Sequence[FamilyDescriptor]
+    ) -> list[FoundControl]:
         found: dict[str, FoundControl] = {}
         for root in roots:
             for folder in _folders(root):
                 control = None if folder.name in found else self._look(folder, root, families)
                 if control is not None:
                     found[folder.name] = control
-        return sorted(found.values(), key=lambda one: one.name)
+        folders = {control.folder for control in found.values()}
+        for file in files:
+            name = file.name.removeprefix(f"{file.kind}:")
+            if file.kind not in kinds.STEERS or name in found or file.path.parent in folders:
+                continue
+            control = self._look_file(file, name, families)
+            if control is not None:
+                found[name] = control
+        encoders = _encoders(files)
+        return sorted((_seeing(one, encoders) for one in found.values()), key=lambda one: one.name)
+
+    def _named(
+        self, path: Path, name: str, files: Sequence[FoundModel], families: Sequence[FamilyDescriptor]
+    ) -> FoundControl | None:
+        if not path.is_file():
+            found = look_control(name, path, path.parent, families)
+        else:
+            probe = Prober().probe(path)
+            if probe.problem:
+                return FoundControl(name, path, problem=probe.problem)
+            if probe.kind not in kinds.STEERS:
+                return None
+            found = look_control_file(name, path, probe.kind, families)
+        return None if found is None else _seeing(found, _encoders(files))
 
     def _look(self, folder: Path, root: Path, families: Sequence[FamilyDescriptor]) -> FoundControl | None:
         mark = tuple(_mtime(path) for path in (folder, folder / CONFIG, folder / DETAILS))
+        return self._cached(folder, mark, partial(look_control, folder.name, folder, root, families))
+
+    def _look_file(
+        self, file: FoundModel, name: str, families: Sequence[FamilyDescriptor]
+    ) -> FoundControl | None:
+        folder = file.path.parent
+        if (folder / CONFIG).is_file():
+            # A diffusers folder deeper down: its configuration says more than the header.
+            mark: tuple[object, ...] = tuple(
+                _mtime(path) for path in (folder, folder / CONFIG, folder / DETAILS)
+            )
+            found = self._cached(
+                folder, (name, *mark), partial(look_control, name, folder, folder.parent, families)
+            )
+            if found is not None:
+                return found
+        beside = file.path.with_name(f"{file.path.stem}.{DETAILS}")
+        mark = (name, file.kind, _mtime(file.path), _mtime(beside), file.size_bytes)
+        look = partial(look_control_file, name, file.path, file.kind, families)
+        return self._cached(file.path, mark, look)
+
+    def _cached(
+        self, place: Path, mark: tuple[object, ...], look: Callable[[], FoundControl | None]
+    ) -> FoundControl | None:
         with self._lock:
-            cached = self._cache.get(folder)
+            cached = self._cache.get(place)
         if cached is not None and cached[0] == mark:
             return cached[1]
-        control = look_control(folder.name, folder, root, families)
+        control = look()
         with self._lock:
-            self._cache[folder] = (mark, control)
+            self._cache[place] = (mark, control)
         return control
 
 
@@ -78,7 +140,9 @@ def fits(control: FoundControl, model: FoundModel) -> bool:
     """Whether a control model steers a model; False where either cannot be used."""
     if control.traits is None or model.traits is None:
         return False
-    return control.traits.base == model.traits.control_base != ""
+    traits = model.traits
+    base = traits.control_base if control.traits.kind == kinds.CONTROL_NET else ""
+    return control.traits.base == (base or traits.adapter_bases.get(control.traits.kind, "")) != ""
 
 
 def roles_of(model: FoundModel, controls: Iterable[FoundControl]) -> tuple[ControlRole, ...]:
@@ -109,6 +173,7 @@ def to_control_info(found: FoundControl, models: Iterable[FoundModel]) -> Contro
         models=tuple(model.name for model in models if fits(found, model)),
         size_bytes=found.size_bytes,
         license=found.traits.license,
+        kind=found.traits.kind,
     )
 
 
@@ -119,6 +184,20 @@ def _unusable(found: FoundControl) -> ModelUnusable:
         found.problem if whole else f"The control model {found.name!r} cannot be used: {found.problem}.",
         metadata={"model": found.name, "path": str(found.folder)},
     )
+
+
+def _encoders(files: Iterable[FoundModel]) -> list[Path]:
+    return [file.path.parent for file in files if file.kind == kinds.IMAGE_ENCODER]
+
+
+def _seeing(control: FoundControl, encoders: Sequence[Path]) -> FoundControl:
+    """With the image encoder that it needs, or the problem that there is none."""
+    if control.traits is None or not control.traits.encoder:
+        return control
+    encoder = encoder_for(control.folder, control.traits.encoder, encoders)
+    if encoder is None:
+        return replace(control, traits=None, problem=lacking(control.traits.encoder))
+    return replace(control, encoder=encoder)
 
 
 def _folders(root: Path) -> list[Path]:

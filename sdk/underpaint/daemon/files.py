@@ -70,8 +70,10 @@ def _recognised(
 def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> str:
     if kind == kinds.UNKNOWN:
         return "what it is cannot be told from the names and shapes of its tensors"
-    if kind == kinds.CONTROL_NET:
-        return "control nets are used from diffusers folders: see 'underpaint models controls'"
+    if kind in kinds.STEERS:
+        return "it steers other models, see 'underpaint models controls'"
+    if kind == kinds.IMAGE_ENCODER:
+        return "it serves IP-Adapters, see 'underpaint models controls'"
     if kind != kinds.CHECKPOINT:
         return f"this version finds, but cannot use, files of the kind {kind}"
     known = ", ".join(family.title for family in families if family.recognise_file is not None) or "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ DETAILS = "underpaint.json"
 CONFIG = "config.json"
 SHARED = "_shared_from"
 MAX_JSON = 1 << 20
+CONTROLS = ("ControlNet", "T2IAdapter")
+"""Words in the class names of control models' configurations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,17 @@ class FoundModel:
 
 @dataclass(frozen=True, slots=True)
 class FoundControl:
-    """A control model's folder. `traits` and `family` are None where `problem` says why."""
+    """A control model. `traits` and `family` are None where `problem` says why."""
 
     name: str
     folder: Path
+    """Its folder, or the file that holds it."""
     family: FamilyDescriptor | None = None
     traits: ControlTraits | None = None
     size_bytes: int = 0
     problem: str = ""
+    encoder: Path | None = None
+    """The folder of the image encoder that it looks through, where it needs one."""
 
 
 def fingerprint(folder: Path) -> tuple[object, ...]:
@@ -93,23 +98,55 @@ def look_control(
 ) -> FoundControl | None:
     """Looks at a folder without an index; None if it is no control model, and says so itself."""
     config = _quietly(folder / CONFIG)
-    if "ControlNet" not in str(config.get("_class_name", "")):
+    kind = str(config.get("_class_name", ""))
+    if not any(word in kind for word in CONTROLS):
         return None
+
+    def recognise(family: FamilyDescriptor) -> ControlTraits | None:
+        return family.recognise_control(folder, config) if family.recognise_control else None
+
     try:
         _check_components({"control model": folder}, root)
+    except (ModelUnusable, OSError) as error:
+        return FoundControl(name, folder, problem=_problem(error, folder))
+    return _control(name, folder, families, recognise, f"no engine knows {kind!r} control models")
+
+
+def look_control_file(name: str, path: Path, kind: str, families: Sequence[FamilyDescriptor]) -> FoundControl:
+    """Looks at a control model in one file, whose header says that it is of `kind`."""
+
+    def recognise(family: FamilyDescriptor) -> ControlTraits | None:
+        return family.recognise_control_file(path, kind) if family.recognise_control_file else None
+
+    return _control(name, path, families, recognise, f"no engine uses this {kind} from a single file")
+
+
+def _control(
+    name: str,
+    place: Path,
+    families: Sequence[FamilyDescriptor],
+    recognise: Callable[[FamilyDescriptor], ControlTraits | None],
+    unknown: str,
+) -> FoundControl:
+    try:
+        size = place.stat().st_size if place.is_file() else _weights({"": place})
         for family in families:
-            traits = family.recognise_control(folder, config) if family.recognise_control else None
+            traits = recognise(family)
             if traits is not None:
-                return FoundControl(name, folder, family, traits, _weights({"": folder}))
-    except ModelUnusable as error:
-        return FoundControl(name, folder, problem=error.message)
-    except OSError as error:
-        return FoundControl(name, folder, problem=f"{error.filename or folder}: {error.strerror}")
+                return FoundControl(name, place, family, traits, size)
+    except (ModelUnusable, OSError) as error:
+        return FoundControl(name, place, problem=_problem(error, place))
     except Exception as error:
-        # A plug-in's reader stumbled over this folder: the others are still listed.
-        log.exception("control model cannot be read", folder=str(folder))
-        return FoundControl(name, folder, problem=f"it cannot be read: {error!r}")
-    return FoundControl(name, folder, problem=f"no engine knows {config['_class_name']!r} control models")
+        # A plug-in's reader stumbled over this one: the others are still listed.
+        log.exception("control model cannot be read", path=str(place))
+        return FoundControl(name, place, problem=f"it cannot be read: {error!r}")
+    return FoundControl(name, place, problem=unknown)
+
+
+def _problem(error: ModelUnusable | OSError, place: Path) -> str:
+    if isinstance(error, ModelUnusable):
+        return error.message
+    return f"{error.filename or place}: {error.strerror}"
 
 
 def _recognise(family: FamilyDescriptor, folder: Path, index: Mapping[str, Any]) -> ModelTraits | None:

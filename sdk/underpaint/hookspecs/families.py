@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,7 +30,9 @@ class ModelTraits:
     native_inpainting: bool = False
     license: str = ""
     control_base: str = ""
-    """What a control model must agree with to fit, in words; "" takes no controls."""
+    """What a control net must agree with to fit, in words; "" takes none."""
+    adapter_bases: Mapping[str, str] = field(default_factory=dict)
+    """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +40,15 @@ class ControlTraits:
     """What a family knows about a control model without loading it."""
 
     base: str
-    """Fits the models whose `ModelTraits.control_base` is the same."""
+    """Fits the models whose `ModelTraits.control_base` (or, by kind, `adapter_bases`) is the same."""
     roles: tuple[str, ...] = ()
     """Kebab-case, the main one first; none where the folder does not say: it takes any, if it is named."""
     title: str = ""
     license: str = ""
+    kind: str = "control-net"
+    """How it steers: "control-net", "t2i-adapter" or "ip-adapter"."""
+    encoder: str = ""
+    """The image encoder that it needs: "projects to N" or "N wide"; "": none."""
 
 
 class Companions(Protocol):
@@ -79,6 +85,8 @@ class FamilyDescriptor:
     the daemon, reads small files only, and may be called from any thread.
     `recognise_control(folder, config)` does the same for a control model, a folder with `config.json` and
     no `model_index.json`; None: the family has none.
+    `recognise_control_file(path, kind)` does it for a control model in one safetensors file whose header says
+    that it is of `kind`: "ip-adapter", "t2i-adapter" or "control-net".
     `recognise_file(path, probe, companions)` does the same for a single weight file, of which `probe` tells
     what its header says; left out by a family that runs folders only.
     `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).
@@ -91,3 +99,4 @@ class FamilyDescriptor:
     recognise: Callable[[Path, Mapping[str, Any]], ModelTraits | None]
     recognise_control: Callable[[Path, Mapping[str, Any]], ControlTraits | None] | None = None
     recognise_file: Callable[[Path, Probe, Companions], ModelTraits | None] | None = None
+    recognise_control_file: Callable[[Path, str], ControlTraits | None] | None = None

@@ -13,7 +13,8 @@ class Control:
     """A conditioning image with a role: lines, depths, a pose that the picture keeps to.
 
     The image is cut to the part of the canvas that the job paints; where it does not reach, the control says
-    nothing. Transparent parts count as black, as white where a preprocessor looks at them.
+    nothing. Transparent parts count as black, as white where a preprocessor looks at them. A reference (roles
+    "reference", "style", "composition") is looked at whole instead, wherever it lies, on white.
     """
 
     image: Image
@@ -58,3 +59,5 @@ class ControlModelInfo:
     size_bytes: int = 0
     problem: str = ""
     license: str = ""
+    kind: str = ""
+    """How it steers: "control-net", "t2i-adapter", "ip-adapter"; "" where it cannot be told."""

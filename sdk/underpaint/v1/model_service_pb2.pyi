@@ -59,7 +59,7 @@ class ControlRole(_message.Message):
     def __init__(self, role: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ControlModel(_message.Message):
-    __slots__ = ("name", "title", "family", "path", "roles", "models", "size_bytes", "problem", "license")
+    __slots__ = ("name", "title", "family", "path", "roles", "models", "size_bytes", "problem", "license", "kind")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class ControlModel(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     LICENSE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     family: str
@@ -78,7 +79,8 @@ class ControlModel(_message.Message):
     size_bytes: int
     problem: str
     license: str
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ...) -> None: ...
+    kind: str
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "kind")

@@ -24,6 +24,8 @@ UNKNOWN: Final = "unknown"
 
 PAINTS: Final = (PIPELINE, CHECKPOINT)
 """Kinds that can be named as a request's model."""
+STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER)
+"""Kinds that can be named as a control's model."""
 KINDS: Final = (
     *PAINTS,
     *(UNET, TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER),

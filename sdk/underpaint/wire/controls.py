@@ -97,6 +97,7 @@ def control_model_to_info(message: model_service_pb2.ControlModel) -> ControlMod
         size_bytes=message.size_bytes,
         problem=message.problem,
         license=message.license,
+        kind=message.kind,
     )
 
 
@@ -112,6 +113,7 @@ def info_to_control_model(info: ControlModelInfo) -> model_service_pb2.ControlMo
         size_bytes=info.size_bytes,
         problem=info.problem,
         license=info.license,
+        kind=info.kind,
     )
 
 

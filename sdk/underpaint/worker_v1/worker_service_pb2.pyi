@@ -51,14 +51,18 @@ class PluginFunction(_message.Message):
     def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., options_json: _Optional[str] = ...) -> None: ...
 
 class ControlSource(_message.Message):
-    __slots__ = ("name", "path", "preprocessor")
+    __slots__ = ("name", "path", "preprocessor", "kind", "image_encoder")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSOR_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_ENCODER_FIELD_NUMBER: _ClassVar[int]
     name: str
     path: str
     preprocessor: PluginFunction
-    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ...) -> None: ...
+    kind: str
+    image_encoder: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., kind: _Optional[str] = ..., image_encoder: _Optional[str] = ...) -> None: ...
 
 class DescribeWorkerRequest(_message.Message):
     __slots__ = ()

@@ -153,7 +153,9 @@ def gate(ledger: Path, job: str, after: int) -> Path:
 
 
 def _told(control: pb.ControlSource) -> str:
-    return f"control {control.name} at {control.path} after {control.preprocessor.engine or 'nothing'}"
+    through = f" ({control.kind}, through {control.image_encoder})" if control.image_encoder else ""
+    after = control.preprocessor.engine or "nothing"
+    return f"control {control.name} at {control.path} after {after}{through}"
 
 
 class Guard(grpc.aio.ServerInterceptor):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_models import build_tiny_control
+from tests.unit.engine.stepping import counted_and_equal, run_together
 from tests.unit.engine.stock import RGB, Case, Ours, distance, photo
 from tests.unit.engine.test_control_parity import Steer, assignment, latents, run
 from underpaint.engine.controls.plan import PlannedControl, plan_controls
@@ -23,6 +24,7 @@ from underpaint.errors import InvalidRequest, PluginFailed
 from underpaint.geometry import Size
 from underpaint.types import MASK_FORMAT, Bounds, PixelFormat, StageKind, Tiling
 from underpaint.v1 import image_pb2, job_service_pb2
+from underpaint.weights import kinds
 from underpaint.worker_v1.worker_service_pb2 import ControlSource, PluginFunction
 
 
@@ -94,7 +96,7 @@ def test_a_mask_keeps_the_effect_to_its_cells(
     def blocks(masks: dict[Size, Floats] | None, strength: float) -> list[torch.Tensor]:
         control = PlannedControl(net, pictures, masks, strength, 0.0, 1.0)
         free = PlannedControl(net, pictures, None, 1.0, 0.0, 1.0)
-        found = ours.family._controls.residuals([[control], [free]], size, inputs, Tiling.NONE)
+        found = ours.family._controls.nets.residuals([[control], [free]], size, inputs, Tiling.NONE)
         return [*found["down_block_additional_residuals"], found["mid_block_additional_residual"]]
 
     for found, whole in zip(blocks({size: mask}, strength), blocks(None, 1.0), strict=True):
@@ -177,19 +179,8 @@ def test_latents_change_only_from_the_first_step_that_counts_on(
     ours: Ours, net: Path, start: float, end: float, steered: list[int]
 ) -> None:
     case = Case("txt2img")
-    task = ours.family.prepare(assignment(case, [Steer(net, start=start, end=end)]))
-    free = ours.family.prepare(assignment(case, []))
-    counted, equal = [], []
-    while not task.ready_to_finish:
-        denoising = task.plan[task.stage_index].kind is StageKind.DENOISING
-        if denoising and task.steered_by:
-            counted.append(task.stage_step)
-        ours.family.step([task])
-        if denoising:
-            while free.current.sampler.done < task.current.sampler.done:
-                ours.family.step([free])
-            assert task.current.latents is not None and free.current.latents is not None
-            equal.append(torch.equal(task.current.latents, free.current.latents))
+    given = assignment(case, [Steer(net, start=start, end=end)])
+    counted, equal = counted_and_equal(ours, given, assignment(case, []))
     assert counted == steered
     assert equal == [index < steered[0] for index in range(4)]
 
@@ -208,17 +199,7 @@ def test_mixed_jobs_with_controls_in_one_batch_equal_the_same_jobs_alone(
     ]
     alone = [run(ours, job) for job in jobs]
     tasks = [ours.family.prepare(job) for job in jobs]
-    shared: set[frozenset[int]] = set()
-    while not all(task.ready_to_finish for task in tasks):
-        waiting = [task for task in tasks if not task.ready_to_finish]
-        early = [task for task in waiting if task.plan[task.stage_index].kind is not StageKind.DENOISING]
-        leader = (early or waiting)[0]
-        bucket = ours.family.bucket(leader)
-        group = [task for task in waiting if ours.family.bucket(task) == bucket]
-        if leader.plan[leader.stage_index].kind is StageKind.DENOISING:
-            shared.add(frozenset(tasks.index(task) for task in group))
-            assert len({tuple(one.folder for one in task.steered_by) for task in group}) == 1
-        ours.family.step(group)
+    shared = run_together(ours, tasks)
     for task, single in zip(tasks, alone, strict=True):
         assert task.current.latents is not None and single.current.latents is not None
         assert distance(task.current.latents, single.current.latents) <= 5e-5
@@ -269,7 +250,7 @@ def test_a_seamless_picture_is_steered_across_its_edge(ours: Ours, net: Path, ti
     @torch.inference_mode()
     def middle(one: PlannedControl, shift: int, how: Tiling) -> torch.Tensor:
         inputs = {"sample": torch.roll(sample, shift, dim), **text}
-        found = ours.family._controls.residuals([[one]], size, inputs, how)
+        found = ours.family._controls.nets.residuals([[one]], size, inputs, how)
         residual: torch.Tensor = found["down_block_additional_residuals"][0]
         return residual
 
@@ -348,6 +329,6 @@ def test_a_net_is_loaded_in_the_first_stage_and_given_back_with_its_model(models
     while task.plan[task.stage_index].kind is StageKind.LOADING:
         engine.family.step([task])
     assert engine.family._controls.missing(task.controls) == []
-    engine.family._controls._shelf.release("plain")
-    assert engine.family._controls.missing(task.controls) == [net]
+    engine.family._controls.nets._shelf.release("plain")
+    assert engine.family._controls.missing(task.controls) == [(kinds.CONTROL_NET, net)]
     assert not engine.family.loaded

@@ -51,14 +51,14 @@ def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTrai
             "(diffusers: save_pretrained(..., safe_serialization=True)).",
             metadata={"model": folder.name, "path": str(folder)},
         )
-    facts = _facts(folder)
+    facts = facts_of(folder)
     return ControlTraits(
         base=_base(
             channels=int(config.get("in_channels", 4)),
             factor=int(2 ** (len(config.get("conditioning_embedding_out_channels") or (0,) * 4) - 1)),
             config=config,
         ),
-        roles=_roles(folder, facts),
+        roles=given_roles(folder, facts) if "roles" in facts else named_roles(folder.name),
         title=str(facts.get("title", folder.name)),
         license=str(facts.get("license", "")),
     )
@@ -83,31 +83,37 @@ def _base(channels: int, factor: int, config: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _facts(folder: Path) -> Mapping[str, Any]:
-    path = folder / TRAITS_FILE
+def facts_of(place: Path) -> Mapping[str, Any]:
+    """What `underpaint.json` says, in a control model's folder or beside its file. Raises `ModelUnusable`."""
+    path = place / TRAITS_FILE if place.is_dir() else place.with_name(f"{place.stem}.{TRAITS_FILE}")
     if not path.is_file():
         return {}
     try:
         facts = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise _unusable(folder, f"{TRAITS_FILE} is not valid JSON ({error})") from error
+        raise unusable(place, f"{path.name} is not valid JSON ({error})") from error
     if not isinstance(facts, dict):
-        raise _unusable(folder, f"{TRAITS_FILE} holds no object")
+        raise unusable(place, f"{path.name} holds no object")
     return facts
 
 
-def _roles(folder: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    given = facts.get("roles")
-    if given is not None:
-        if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
-            raise _unusable(folder, f"roles in {TRAITS_FILE} must be a list of names")
-        return tuple(dict.fromkeys(given))
-    words = re.findall(r"[a-z]+", re.sub(r"\d+", " ", folder.name.lower()))
+def given_roles(place: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The roles that such facts name, none where they name none. Raises `ModelUnusable`."""
+    given = facts.get("roles", [])
+    if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
+        raise unusable(place, f"roles in {TRAITS_FILE} must be a list of names")
+    return tuple(dict.fromkeys(given))
+
+
+def named_roles(name: str) -> tuple[str, ...]:
+    """The roles that a folder's or a file's name tells."""
+    words = re.findall(r"[a-z]+", re.sub(r"\d+", " ", name.lower()))
     return tuple(dict.fromkeys(ROLE_WORDS[word] for word in words if word in ROLE_WORDS))
 
 
-def _unusable(folder: Path, why: str) -> ModelUnusable:
+def unusable(place: Path, why: str) -> ModelUnusable:
+    """The error for a control model that cannot be used."""
     return ModelUnusable(
-        f"The control model {folder.name!r} cannot be used: {why}.",
-        metadata={"model": folder.name, "path": str(folder)},
+        f"The control model {place.name!r} cannot be used: {why}.",
+        metadata={"model": place.name, "path": str(place)},
     )

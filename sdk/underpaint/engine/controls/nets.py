@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.diffusion.components import weight_variant
-from underpaint.engine.residency import Shelf, Slot
 from underpaint.engine.tiling import Wrap
 from underpaint.geometry import Size
 from underpaint.types import Tiling
@@ -21,26 +21,8 @@ Residuals = tuple[tuple[torch.Tensor, ...], torch.Tensor]
 """For each block on the way down, and for the middle one."""
 
 
-class ControlNets:
-    """The control nets that one model's jobs use, on the shelf beside its own components."""
-
-    def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
-        self._shelf = shelf
-        self._user = user
-        self._device = device
-        self._dtype = dtype
-
-    def missing(self, controls: Sequence[PlannedControl]) -> list[Path]:
-        """Folders of nets that are not in memory, each once."""
-        folders = dict.fromkeys(control.folder for control in controls)
-        return [folder for folder in folders if not self._shelf.has(self._slot(folder))]
-
-    def load(self, folder: Path) -> tuple[Any, Wrap]:
-        """A net and the switch for its edges, from disk if need be. Raises `ModelUnusable`."""
-        held: tuple[Any, Wrap] = self._shelf.get(
-            self._slot(folder), self._user, lambda: self._from_disk(folder)
-        )
-        return held
+class ControlNets(Shelved):
+    """The control nets that one model's jobs use: each with the switch for its edges."""
 
     def residuals(
         self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
@@ -96,18 +78,15 @@ class ControlNets:
     def _tensor(self, arrays: Sequence[Any]) -> torch.Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self._device)
 
-    def _slot(self, folder: Path) -> Slot:
-        return Slot(str(folder), str(self._dtype))
-
-    def _from_disk(self, folder: Path) -> tuple[Any, Wrap]:
+    def _from_disk(self, place: Path) -> tuple[Any, Wrap]:
         from diffusers.models.controlnets.controlnet import ControlNetModel
 
         kind: Any = ControlNetModel
         net = kind.from_pretrained(
-            folder,
+            place,
             use_safetensors=True,
             local_files_only=True,
-            variant=weight_variant(folder),
+            variant=weight_variant(place),
             torch_dtype=self._dtype,
         )
         net = net.eval().requires_grad_(False)

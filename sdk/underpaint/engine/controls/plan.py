@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from underpaint.engine.family import Assignment
 from underpaint.engine.functions import blaming, load
@@ -18,6 +20,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.geometry import Size
 from underpaint.types import Bounds, Tiling
 from underpaint.v1 import image_pb2, job_service_pb2
+from underpaint.weights import kinds
 from underpaint.wire.controls import complete_control
 from underpaint.worker_v1.worker_service_pb2 import ControlSource
 
@@ -26,18 +29,34 @@ PAPER, NOTHING = 1.0, 0.0
 
 
 @dataclass(frozen=True, eq=False)
+class Reference:
+    """A picture that is looked at whole, wherever it lies."""
+
+    pixels: NDArray[np.uint8]
+    """RGB `(height, width, 3)`."""
+    digest: bytes
+    """Of its content."""
+    encoder: Path
+    """The image encoder's folder."""
+
+
+@dataclass(frozen=True, eq=False)
 class PlannedControl:
     """One control of a job."""
 
     folder: Path
-    """The control model's."""
+    """The control model's, or its file."""
     pictures: Mapping[Size, Floats]
-    """What the control net sees in a pass of that size, RGB `(height, width, 3)`."""
+    """What the control model sees in a pass of that size, RGB `(height, width, 3)`; a reference: none."""
     masks: Mapping[Size, Floats] | None
     """Where it counts, `(height, width)`, for a pass of that size; None: everywhere."""
     strength: float
     start: float
     end: float
+    kind: str = kinds.CONTROL_NET
+    role: str = ""
+    reference: Reference | None = None
+    """For kinds that look at a picture as a whole."""
 
     def counts(self, begin: float, end: float) -> bool:
         """Whether it counts in a step that covers this share of all steps."""
@@ -65,12 +84,17 @@ def plan_controls(
         assignment.check()
         complete_control(control)
         where = f"spec.controls[{number}]"
-        pictures, reach = _pictures(assignment, control, source, f"{where}.image", window, sizes, tiling)
-        mask = reach
+        pictures: Mapping[Size, Floats] = {}
+        reference = None
+        if source.image_encoder:
+            reference = _reference(assignment, control, source, f"{where}.image")
+            mask = np.ones((window.height, window.width), np.float32)
+        else:
+            pictures, mask = _pictures(assignment, control, source, f"{where}.image", window, sizes, tiling)
         if control.HasField("mask"):
             raster = _input(assignment, control.mask, f"{where}.mask")
             values, place = _cut(coverage(raster), control.mask, f"{where}.mask", window)
-            mask = reach * _place(values, place, window, outside=0.0)
+            mask = mask * _place(values, place, window, outside=0.0)
         planned.append(
             PlannedControl(
                 Path(source.path),
@@ -79,6 +103,9 @@ def plan_controls(
                 control.strength,
                 control.start,
                 control.end,
+                source.kind or kinds.CONTROL_NET,
+                control.role,
+                reference,
             )
         )
     return tuple(planned)
@@ -100,15 +127,33 @@ def _pictures(
     whole = _place(seen, place, window, outside=None)
     pictures = {size: resize(whole, size, tiling) for size in set(sizes)}
     if control.preprocessor:
-        function = load(source.preprocessor)
         for size, picture in pictures.items():
-            assignment.check()
-            opaque = np.concatenate([picture, np.ones((*picture.shape[:2], 1), np.float32)], axis=2)
-            with blaming(source.preprocessor.name):
-                made = function(opaque, dict(control.parameters), assignment.check)
-                pictures[size] = as_rgba(made, opaque)[..., :3]
+            pictures[size] = _preprocessed(assignment, control, source, picture)
     reach = _place(np.ones((place.height, place.width), np.float32), place, window, outside=0.0)
     return pictures, reach
+
+
+def _reference(
+    assignment: Assignment, control: job_service_pb2.Control, source: ControlSource, where: str
+) -> Reference:
+    """A picture as an image encoder sees it: whole, in 8 bits, on white paper."""
+    seen = _on(canonicalise(_input(assignment, control.image, where)), PAPER)
+    if control.preprocessor:
+        seen = _preprocessed(assignment, control, source, seen)
+    pixels = np.rint(np.clip(seen, 0.0, 1.0) * 255.0).astype(np.uint8)
+    digest = blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).digest()
+    return Reference(pixels, digest, Path(source.image_encoder))
+
+
+def _preprocessed(
+    assignment: Assignment, control: job_service_pb2.Control, source: ControlSource, picture: Floats
+) -> Floats:
+    assignment.check()
+    function = load(source.preprocessor)
+    opaque = np.concatenate([picture, np.ones((*picture.shape[:2], 1), np.float32)], axis=2)
+    with blaming(source.preprocessor.name):
+        made = function(opaque, dict(control.parameters), assignment.check)
+        return as_rgba(made, opaque)[..., :3]
 
 
 def _on(rgba: Floats, ground: float) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 
@@ -14,8 +15,18 @@ from underpaint.engine.diffusion.unet_parts import UNetParts
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
-Steering = Callable[[Sequence[DiffusionTask], Mapping[str, Any]], Mapping[str, Any]]
-"""What controls add to the arguments of the U-Net, given all others."""
+
+
+class Steering(Protocol):
+    """What controls do to a step."""
+
+    def arguments(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What they add to the arguments of the U-Net, given all others."""
+
+    def around(
+        self, jobs: Sequence[DiffusionTask], unet: Any, inputs: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
+        """What they change in the U-Net while it runs."""
 
 
 def denoise(
@@ -28,8 +39,8 @@ def denoise(
     unet, wrap = parts.network
     inputs = denoiser_inputs(jobs, parts)
     inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
-    inputs |= steering(jobs, inputs)
-    with wrap.around(jobs[0].image.tiling):
+    inputs |= steering.arguments(jobs, inputs)
+    with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs):
         output = unet(**inputs, return_dict=False)[0].float()
     advance(jobs, output)
 

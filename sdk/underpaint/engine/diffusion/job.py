@@ -105,6 +105,13 @@ class DiffusionTask(Task):
         return self.text, self.negative
 
     @property
+    def looking_at(self) -> PlannedControl | None:
+        """The reference whose picture the next step encodes, if that is what it does."""
+        references = [control for control in self.controls if control.reference is not None]
+        first = [stage.kind for stage in self.plan].index(StageKind.ENCODING_TEXT) + 1
+        return references[self.stage_step] if references and self.stage_index == first else None
+
+    @property
     def steered_by(self) -> tuple[PlannedControl, ...]:
         """The controls that count in the next step; a refiner goes on without, its shape is another."""
         current = self.current
@@ -157,7 +164,7 @@ def prepare_task(
     controls = plan_controls(assignment, spec, window, [one.size for one in passes], image.tiling)
     return DiffusionTask(
         job=assignment.job,
-        plan=_stages(passes, missing(controls)),
+        plan=_stages(passes, missing(controls), sum(one.reference is not None for one in controls)),
         resolved=spec,
         notes=notes,
         image=image,
@@ -211,11 +218,13 @@ def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pa
     return first
 
 
-def _stages(passes: list[Pass], missing_components: int) -> tuple[PlannedStage, ...]:
+def _stages(passes: list[Pass], missing_components: int, references: int) -> tuple[PlannedStage, ...]:
     stages = [
         PlannedStage(StageKind.LOADING, max(1, missing_components)),
         PlannedStage(StageKind.ENCODING_TEXT),
     ]
+    if references:
+        stages.append(PlannedStage(StageKind.ENCODING_IMAGE, references))
     for index, one in enumerate(passes):
         if one.image is not None or one.reference is not None or index > 0:
             stages.append(PlannedStage(StageKind.ENCODING_IMAGE))

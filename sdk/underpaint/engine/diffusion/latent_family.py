@@ -91,6 +91,10 @@ class LatentFamily(ABC):
         """What else jobs must share for one forward pass of the denoiser; see `bucket`."""
         return None
 
+    def _look(self, control: PlannedControl) -> None:
+        """Encodes a reference's picture, for families that take references."""
+        raise AssertionError(f"{type(self).__name__} takes no references")
+
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
         """What brings each network into memory that a job with these controls needs and that is not there."""
         return loads(self._parts)
@@ -140,7 +144,8 @@ class LatentFamily(ABC):
             case StageKind.ENCODING_TEXT:
                 self._encode_text(jobs[0])
             case StageKind.ENCODING_IMAGE:
-                begin(jobs[0], self._parts)
+                shown = jobs[0].looking_at
+                begin(jobs[0], self._parts) if shown is None else self._look(shown)
             case StageKind.DENOISING:
                 self._denoise(jobs)
             case StageKind.DECODING:

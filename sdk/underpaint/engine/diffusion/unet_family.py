@@ -10,12 +10,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from underpaint.engine.controls.nets import ControlNets
 from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.controls.steering import Steering
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import denoise
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
@@ -37,7 +36,7 @@ class UNetFamily(LatentFamily):
 
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         super().__init__(source, shelf, device, dtype)
-        self._controls = ControlNets(shelf, self.name, device, self._parts.dtype)
+        self._controls = Steering(shelf, self.name, device, self._parts.dtype, lambda: self._parts.network[0])
 
     @abstractmethod
     def _text_encoders(self, components: Components) -> TextEncoders:
@@ -87,22 +86,19 @@ class UNetFamily(LatentFamily):
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         refiner = self._refiner if jobs[0].current.refined else None
-        denoise(jobs, refiner or self._parts, self._conditions, self._steering)
+        denoise(jobs, refiner or self._parts, self._conditions, self._controls)
 
-    def _steering(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What controls add, see `underpaint.engine.diffusion.denoise.Steering`."""
-        controls = [job.steered_by for job in jobs]
-        return self._controls.residuals(controls, jobs[0].current.size, inputs, jobs[0].image.tiling)
+    def _look(self, control: PlannedControl) -> None:
+        self._controls.look(control)
 
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
         refiner = [] if self._refiner is None else loads(self._refiner)
-        nets = [partial(self._controls.load, folder) for folder in self._controls.missing(controls)]
-        return [*super()._missing(controls), *refiner, *nets]
+        steering = [partial(self._controls.load, need) for need in self._controls.missing(controls)]
+        return [*super()._missing(controls), *refiner, *steering]
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)
-        for control in job.controls:
-            self._controls.load(control.folder)
+        self._controls.claim(job.controls)
 
     @torch.inference_mode()
     def load(self) -> None:

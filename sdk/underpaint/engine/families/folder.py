@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.controls.bases import adapter_bases
 from underpaint.engine.controls.describe import base_of_unet
 from underpaint.engine.families.scheduler_names import SCHEDULERS, scheduler_name
 from underpaint.errors import ModelUnusable
@@ -96,7 +97,12 @@ def traits_of(
         multiple=factor,
         schedulers=SCHEDULERS,
     )
-    return replace(told, native_inpainting=inpaints, control_base=base_of_unet(unet, latent, factor))
+    return replace(
+        told,
+        native_inpainting=inpaints,
+        control_base=base_of_unet(unet, latent, factor),
+        adapter_bases=adapter_bases(unet, factor),
+    )
 
 
 def told_traits(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.engine.controls.describe import SIZES, describe_control_net
+from underpaint.engine.controls.describe_reference import describe_reference
 from underpaint.engine.families.folder import Defaults, find_components, unet_traits
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.families.single_file import file_components, file_traits
@@ -57,6 +58,11 @@ def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits 
     return None if config.get("addition_embed_type") == SIZES else describe_control_net(folder, config)
 
 
+def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
+    """The same for a control model in one file; `kind` is what its header says."""
+    return describe_reference(path, sdxl=False) if kind == kinds.IP_ADAPTER else None
+
+
 @hookimpl
 def underpaint_families() -> Sequence[FamilyDescriptor]:
     """This family."""
@@ -68,6 +74,7 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             schedulers=SCHEDULERS,
             recognise=recognise,
             recognise_control=recognise_control,
+            recognise_control_file=recognise_control_file,
             recognise_file=recognise_file,
         )
     ]

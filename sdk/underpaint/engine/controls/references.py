@@ -1,0 +1,193 @@
+"""Reference images through IP-Adapters (Ye et al. 2023): keys and values beside those of the text.
+
+Projection, attention and the files' names are diffusers' own. Nothing of it stays in the denoiser: the
+attention processors are there for one forward pass. Others that delegate to the processor that they find,
+and are installed inside `References.around`, keep working. For the device's one thread.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from underpaint.engine.controls.encoder import ImageEncoders
+from underpaint.engine.controls.places import Weights, attentions, counting
+from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.controls.shelved import Shelved
+from underpaint.engine.residency import Shelf
+from underpaint.geometry import Size
+
+REMEMBERED = 16
+"""Looks at pictures that are kept for the next job with the same picture."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an adapter says about a picture, and about none: `(1, tokens, text width)` each."""
+
+    picture: torch.Tensor
+    nothing: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Adapter:
+    projection: Any
+    processors: dict[str, Any]
+    """diffusers' IP processors by the name of the attention, each with keys and values of this adapter."""
+
+
+class References(Shelved):
+    """The IP-Adapters that one model's jobs use.
+
+    `unet` gives the denoiser, loaded if need be: its shape says where an adapter's tensors belong.
+    """
+
+    def __init__(
+        self, shelf: Shelf, user: str, device: str, dtype: torch.dtype, unet: Callable[[], Any]
+    ) -> None:
+        super().__init__(shelf, user, device, dtype)
+        self.encoders = ImageEncoders(shelf, user, device, dtype)
+        self._unet = unet
+        self._remembered: OrderedDict[tuple[str, str, bytes], Look] = OrderedDict()
+        self.calls = 0
+        """Pictures encoded so far; those remembered do not count."""
+
+    def look(self, control: PlannedControl) -> Look:
+        """What a control's adapter makes of its picture."""
+        shown = control.reference
+        assert shown is not None, "references are planned with their pictures"
+        key = (str(control.folder), str(shown.encoder), shown.digest)
+        if key in self._remembered:
+            self._remembered.move_to_end(key)
+            return self._remembered[key]
+        from diffusers.models.embeddings import ImageProjection
+
+        projection = self.load(control.folder).projection
+        hidden = not isinstance(projection, ImageProjection)
+        picture, nothing = self.encoders.encode(shown.encoder, shown.pixels, hidden=hidden)
+        self.calls += 1
+        found = Look(projection(picture), projection(nothing))
+        self._remembered[key] = found
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return found
+
+    @contextmanager
+    def around(
+        self,
+        unet: Any,
+        jobs: Sequence[Sequence[PlannedControl]],
+        size: Size,
+        cells: tuple[int, int],
+        *,
+        guided: bool,
+    ) -> Iterator[None]:
+        """Makes a denoiser's cross-attentions look at the references of each job, and only inside.
+
+        `jobs` are the references of each job in this step, all with the same adapters in the same order, in
+        a pass of `size` whose latents have `cells` (height, width). With `guided` the rows are those without
+        the prompts, which look at nothing, then those with them.
+        """
+        if not jobs[0]:
+            yield
+            return
+        columns = list(zip(*jobs, strict=True))
+        tokens = [self._tokens(controls, guided=guided) for controls in columns]
+        weigh = Weights(columns, size, cells, rows=2 if guided else 1, device=self._device)
+        kept = {}
+        try:
+            for name, attention in attentions(unet):
+                counts = [[counting(unet, one.role, name) for one in controls] for controls in columns]
+                used = [index for index, row in enumerate(counts) if any(row)]
+                if not used:
+                    continue
+                found = [
+                    self.load(columns[index][0].folder).processors[f"{name}.processor"] for index in used
+                ]
+                weights = partial(weigh.at, used, [counts[index] for index in used])
+                kept[attention] = attention.processor
+                attention.processor = _Seeing(_joined(found), [tokens[index] for index in used], weights)
+            yield
+        finally:
+            for attention, processor in kept.items():
+                attention.processor = processor
+
+    def _tokens(self, controls: Sequence[PlannedControl], *, guided: bool) -> torch.Tensor:
+        """One adapter's tokens for each row: `(rows, 1, tokens, text width)`."""
+        looks = [self.look(control) for control in controls]
+        nothing = [look.nothing for look in looks] if guided else []
+        return torch.cat([*nothing, *(look.picture for look in looks)])[:, None]
+
+    def _from_disk(self, place: Path) -> _Adapter:
+        from safetensors import safe_open
+
+        parts: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
+        with safe_open(place, framework="pt", device="cpu") as file:
+            for name in file.keys():  # noqa: SIM118
+                part, _, inside = name.partition(".")
+                if part in parts:
+                    parts[part][inside] = file.get_tensor(name)
+        unet = self._unet()
+        projection = unet._convert_ip_adapter_image_proj_to_diffusers(parts["image_proj"])
+        processors = unet._convert_ip_adapter_attn_to_diffusers([parts])
+        return _Adapter(
+            projection.to(self._device, self._dtype).eval().requires_grad_(False),
+            {
+                name: processor.to(self._device, self._dtype).requires_grad_(False)
+                for name, processor in processors.items()
+                if isinstance(processor, torch.nn.Module)
+            },
+        )
+
+
+class _Seeing:
+    """An attention processor that hands diffusers' own the pictures beside the text."""
+
+    def __init__(
+        self, inner: Any, tokens: list[torch.Tensor], weights: Callable[[int], list[torch.Tensor]]
+    ) -> None:
+        self._inner = inner
+        self._tokens = tokens
+        self._weights = weights
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        temb: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        seen: torch.Tensor = self._inner(
+            attn,
+            hidden_states,
+            (encoder_hidden_states, self._tokens),
+            attention_mask,
+            temb,
+            ip_adapter_masks=self._weights(hidden_states.shape[1]),
+        )
+        return seen
+
+
+def _joined(processors: Sequence[Any]) -> Any:
+    """One of diffusers' IP processors with the keys and values of several; shares their weights."""
+    if len(processors) == 1:
+        return processors[0]
+    first = processors[0]
+    with torch.device("meta"):
+        joined = type(first)(
+            first.hidden_size,
+            first.cross_attention_dim,
+            num_tokens=[one.num_tokens[0] for one in processors],
+            scale=1.0,
+        )
+    for name in ("to_k_ip", "to_v_ip"):
+        setattr(joined, name, torch.nn.ModuleList(getattr(one, name)[0] for one in processors))
+    return joined

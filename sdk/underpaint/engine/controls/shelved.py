@@ -1,0 +1,36 @@
+"""Networks of control models on the shelf, beside the components of the model that they steer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from underpaint.engine.residency import Shelf, Slot
+
+
+class Shelved(ABC):
+    """One kind of them, by folder or file. For the device's one thread."""
+
+    def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
+        self._shelf = shelf
+        self._user = user
+        self._device = device
+        self._dtype = dtype
+
+    def has(self, place: Path) -> bool:
+        """Whether one is in memory."""
+        return self._shelf.has(self._slot(place))
+
+    def load(self, place: Path) -> Any:
+        """One, from disk if need be. Raises `ModelUnusable`."""
+        return self._shelf.get(self._slot(place), self._user, lambda: self._from_disk(place))
+
+    @abstractmethod
+    def _from_disk(self, place: Path) -> Any:
+        """One, read and brought to the device; raises what the libraries raise."""
+
+    def _slot(self, place: Path) -> Slot:
+        return Slot(str(place), str(self._dtype))

@@ -1,0 +1,92 @@
+"""All kinds of control models together, as a denoiser's step needs them. For the device's one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from underpaint.engine.controls.nets import ControlNets
+from underpaint.engine.controls.plan import PlannedControl
+from underpaint.engine.controls.references import References
+from underpaint.engine.residency import Shelf
+from underpaint.weights import kinds
+
+if TYPE_CHECKING:
+    from underpaint.engine.diffusion.job import DiffusionTask
+
+Need = tuple[str, Path]
+"""Kind and place of a network, see `underpaint.weights.kinds`."""
+
+
+class Steering:
+    """The control models that one model's jobs use, on the shelf beside its own components.
+
+    `unet` gives the denoiser, loaded if need be.
+    """
+
+    def __init__(
+        self, shelf: Shelf, user: str, device: str, dtype: torch.dtype, unet: Callable[[], Any]
+    ) -> None:
+        self.nets = ControlNets(shelf, user, device, dtype)
+        self.references = References(shelf, user, device, dtype, unet)
+
+    def missing(self, controls: Sequence[PlannedControl]) -> list[Need]:
+        """Networks that controls need and that are not in memory, each once."""
+        return [need for need in _needs(controls) if not self._has(need)]
+
+    def load(self, need: Need) -> None:
+        """Brings one into memory. Raises `ModelUnusable`."""
+        kind, path = need
+        if kind == kinds.IMAGE_ENCODER:
+            self.references.encoders.load(path)
+        elif kind == kinds.IP_ADAPTER:
+            self.references.load(path)
+        else:
+            self.nets.load(path)
+
+    def claim(self, controls: Sequence[PlannedControl]) -> None:
+        """Brings all that controls need into memory; marks what another model loaded as used by this one."""
+        for need in _needs(controls):
+            self.load(need)
+
+    def look(self, control: PlannedControl) -> None:
+        """Encodes a reference's picture, unless that has been done."""
+        self.references.look(control)
+
+    def arguments(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What the denoiser's call takes besides `inputs`, for jobs of one bucket."""
+        nets = [_of(job, kinds.CONTROL_NET) for job in jobs]
+        return self.nets.residuals(nets, jobs[0].current.size, inputs, jobs[0].image.tiling)
+
+    def around(
+        self, jobs: Sequence[DiffusionTask], unet: Any, inputs: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
+        """What must be in place during the denoiser's call; nothing of it stays."""
+        height, width = inputs["sample"].shape[2:]
+        references = [_of(job, kinds.IP_ADAPTER) for job in jobs]
+        return self.references.around(
+            unet, references, jobs[0].current.size, (height, width), guided=jobs[0].guided
+        )
+
+    def _has(self, need: Need) -> bool:
+        kind, path = need
+        if kind == kinds.IMAGE_ENCODER:
+            return self.references.encoders.has(path)
+        return self.references.has(path) if kind == kinds.IP_ADAPTER else self.nets.has(path)
+
+
+def _needs(controls: Sequence[PlannedControl]) -> list[Need]:
+    needs: dict[Need, None] = {}
+    for control in controls:
+        needs[control.kind, control.folder] = None
+        if control.reference is not None:
+            needs[kinds.IMAGE_ENCODER, control.reference.encoder] = None
+    return list(needs)
+
+
+def _of(job: DiffusionTask, kind: str) -> list[PlannedControl]:
+    return [control for control in job.steered_by if control.kind == kind]
