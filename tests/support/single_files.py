@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from underpaint.engine.families.single_file import CONFIG
 from underpaint.worker_v1 import worker_service_pb2
 
 State = dict[str, torch.Tensor]
-_PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+_PARTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 
@@ -30,8 +30,23 @@ def parts_of(folder: Path) -> tuple[str, ...]:
     return tuple(part for part in _PARTS if (folder / part).is_dir())
 
 
+def flux_state(folder: Path, part: str, *, whole: bool = False) -> State:
+    """A part of a tiny FLUX model under original names, in a file of its own or in a whole checkpoint."""
+    state = weights(folder, part)
+    if part == "transformer":
+        return original.flux(state, "model.diffusion_model." if whole else "")
+    if part == "vae":
+        return original.vae(state, 4, "vae." if whole else "")
+    if part == "text_encoder":
+        return original.clip(state, "text_encoders.clip_l.transformer." if whole else "")
+    return {f"text_encoders.t5xxl.transformer.{n}" if whole else n: tensor for n, tensor in state.items()}
+
+
 def original_state(folder: Path) -> State:
-    """Every tensor of a tiny model of Stable Diffusion 1.5's or XL's kind, named as in the released files."""
+    """Every tensor of a tiny model, named as in the released files."""
+    if "transformer" in parts_of(folder):
+        parts = [flux_state(folder, part, whole=True) for part in parts_of(folder)]
+        return {name: tensor for part in parts for name, tensor in part.items()}
     state = {**original.unet(weights(folder, "unet"), 1), **original.vae(weights(folder, "vae"), 4)}
     second = "text_encoder_2" in parts_of(folder)
     # What whole checkpoints carry and no network needs.
@@ -56,12 +71,27 @@ def write_checkpoint(folder: Path, file: Path, change: Callable[[State], Any] = 
     return file
 
 
-def source(folder: Path, file: Path) -> worker_service_pb2.ModelSource:
-    """As the daemon hands it to a worker, with the tiny model's configurations for the shipped ones."""
-    first = next(folder / name for name in _TOKENIZERS if (folder / name).is_dir())
-    components = {part: str(file) for part in parts_of(folder)}
-    # One tokenizer for all, as the daemon finds it.
-    words = {name: first for name in _TOKENIZERS if (folder / name).is_dir()}
+def write_parts(folder: Path, place: Path) -> dict[str, Path]:
+    """A tiny FLUX model as a file a part, by component."""
+    files = {part: place / f"{part}.safetensors" for part in parts_of(folder)}
+    for part, file in files.items():
+        save_file({name: tensor.contiguous() for name, tensor in flux_state(folder, part).items()}, file)
+    shutil.copy(folder / "underpaint.json", place / "transformer.underpaint.json")
+    return files
+
+
+def source(
+    folder: Path, file: Path, files: Mapping[str, Path] | None = None
+) -> worker_service_pb2.ModelSource:
+    """As the daemon hands it to a worker, with the tiny model's configurations for the shipped ones.
+
+    Components come from `file`, or where `files` says so.
+    """
+    words = {name: folder / name for name in _TOKENIZERS if (folder / name).is_dir()}
+    if "unet" in parts_of(folder):
+        # One tokenizer of CLIP's for all, as the daemon finds it.
+        words = dict.fromkeys(words, next(iter(words.values())))
+    components = {part: str((files or {}).get(part, file)) for part in parts_of(folder)}
     others = {**words, "scheduler": folder / "scheduler", CONFIG: folder}
     components |= {name: str(path) for name, path in others.items()}
     return worker_service_pb2.ModelSource(name="single", path=str(file), components=components)

@@ -24,6 +24,18 @@ CLIP_L: Shapes = {
     "text_model.embeddings.token_embedding.weight": (49408, 768),
     "text_model.encoder.layers.0.self_attn.q_proj.weight": (768, 768),
 }
+T5_XXL: Shapes = {
+    "shared.weight": (32128, 4096),
+    "encoder.block.0.layer.0.SelfAttention.q.weight": (4096, 4096),
+}
+FLUX_VAE: Shapes = {**VAE, "decoder.conv_in.weight": (512, 16, 3, 3)}
+FLUX_SCHNELL: Shapes = {
+    "img_in.weight": (3072, 64),
+    "double_blocks.0.img_attn.qkv.weight": (9216, 3072),
+    "single_blocks.37.linear2.weight": (3072, 15360),
+}
+FLUX_DEV: Shapes = {**FLUX_SCHNELL, "guidance_in.in_layer.weight": (3072, 256)}
+FLUX_FILL: Shapes = {**FLUX_DEV, "img_in.weight": (3072, 384)}
 SD15: Shapes = {
     f"{_BLOCK}.0.0.weight": (320, 4, 3, 3),
     f"{_BLOCK}.8.1.transformer_blocks.0.attn2.to_k.weight": (1280, 768),
@@ -77,4 +89,13 @@ def write_tokenizer(folder: Path, words: int = 49408, pad: str = "<|endoftext|>"
     (folder / "vocab.json").write_text(json.dumps({f"w{index}": index for index in range(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": pad}))
+    return folder
+
+
+def write_t5_tokenizer(folder: Path, words: int = 32100) -> Path:
+    """A vocabulary of SentencePiece's kind, of so many words that mean nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = [[f"w{index}", 0.0] for index in range(words)]
+    content = {"model": {"type": "Unigram", "unk_id": 2, "vocab": vocabulary}}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
     return folder

@@ -69,8 +69,7 @@ class ModelIndex:
             found = await asyncio.to_thread(self._scan)
         if kind == ANY_KIND:
             return found
-        wanted = (kind,) if kind else kinds.PAINTS
-        return [model for model in found if model.kind in wanted]
+        return [model for model in found if (model.kind == kind if kind else _paints(model))]
 
     async def find(self, name: str) -> FoundModel:
         """A usable model by name or absolute path; raises ModelNotFound or ModelUnusable."""
@@ -199,7 +198,7 @@ def _unusable(found: FoundModel) -> ModelUnusable:
 
 
 def _not_found(name: str, known: Iterable[FoundModel]) -> ModelNotFound:
-    names = ", ".join(found.name for found in known if found.kind in kinds.PAINTS)
+    names = ", ".join(found.name for found in known if _paints(found))
     names = names if len(names) <= MAX_NAMES else f"{names[:MAX_NAMES]} … (underpaint models list)"
     there = f"There are: {names}." if names else "There are none yet: pip install underpaint-swatch."
     hint = f" It is no folder with {INDEX} and no weight file." if Path(name).is_absolute() else ""
@@ -208,6 +207,11 @@ def _not_found(name: str, known: Iterable[FoundModel]) -> ModelNotFound:
         "A diffusers folder or a checkpoint can be named by its absolute path.",
         metadata={"model": name[:200]},
     )
+
+
+def _paints(found: FoundModel) -> bool:
+    """Whether it can be a request's model: by its kind, or because what it lacks was found."""
+    return found.kind in kinds.PAINTS or found.traits is not None
 
 
 def _first(*rules: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel
+from safetensors.torch import save_file
 
 from tests.support import original_names as original
+from tests.support.single_files import flux_state, source, write_parts
+from tests.unit.engine.stock import ENGINES, Case, Ours
 from tests.unit.engine.test_flux_files import run, tiny_transformer
 from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.diffusion.flux_names import flux_to_diffusers
+from underpaint.engine.residency import Shelf
 from underpaint.weights.gguf import UNPACKED
 
 gguf = pytest.importorskip("gguf", reason="the extra 'engine' brings it; this environment is older")
@@ -94,6 +99,25 @@ def test_what_does_not_fit_is_told_by_name(tmp_path: Path) -> None:
     write(file, names, gguf.GGMLQuantizationType.Q8_0)
     with pytest.raises(ValueError, match=r"it lacks transformer_blocks.1.ff.net.0.proj.weight"):
         read(file, network)
+
+
+def test_a_picture_is_painted_with_a_packed_transformer(models: Path, tmp_path: Path) -> None:
+    folder, rounded = models / "flux-dev", tmp_path / "rounded"
+    files = write_parts(folder, tmp_path)
+    state = flux_state(folder, "transformer")
+    said = write(tmp_path / "transformer.gguf", state, gguf.GGMLQuantizationType.BF16)
+    single = Ours(folder)
+    described = source(
+        folder, tmp_path / "transformer.gguf", {**files, "transformer": tmp_path / "transformer.gguf"}
+    )
+    single.family = ENGINES["flux"](described, Shelf(), "cpu", "float32")
+    shutil.copytree(folder, rounded)
+    weights = rounded / "transformer" / "diffusion_pytorch_model.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in flux_to_diffusers(said).items()}, weights)
+    case = Case("txt2img", "flow-match-euler", negative="", steps=3)
+    made, wanted, exact = (one.latents(case) for one in (single, Ours(rounded), Ours(folder)))
+    scale = max(1.0, float(wanted.abs().max()))
+    assert (made - wanted).abs().max() <= 1e-5 * scale < (made - exact).abs().max()
 
 
 @pytest.mark.parametrize("kind", sorted(UNPACKED - {"F32", "F16"}))

@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tests.support import architectures as full
 from tests.support import original_names as original
-from tests.support.single_files import parts_of, shipped, source, weights, write_checkpoint
+from tests.support.single_files import parts_of, shipped, source, weights, write_checkpoint, write_parts
 from tests.unit.engine.stock import ENGINES, Case, Ours, family_of
 from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
@@ -41,9 +41,10 @@ CASES = (
 class Single(Ours):
     """The engine on one file."""
 
-    def __init__(self, folder: Path, file: Path) -> None:
+    def __init__(self, folder: Path, file: Path, files: Mapping[str, Path] | None = None) -> None:
         self.shelf = Shelf()
-        self.family = ENGINES[family_of(folder)](source(folder, file), self.shelf, "cpu", "float32")
+        described = source(folder, file, files)
+        self.family = ENGINES[family_of(folder)](described, self.shelf, "cpu", "float32")
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,34 @@ def test_a_single_file_paints_what_its_folder_paints_to_the_bit(
     assert len(set(seen)) == len(cases)
     other = single.family.finish(single.run(cases[0].but(seed=99)))[0].samples
     assert other.tobytes() not in seen
+
+
+FLUX_CASES = (
+    Case("txt2img", "flow-match-euler", negative="", steps=3),
+    Case("img2img", "flow-match-euler", negative="", prompt="green moss", seed=2),
+    Case("inpaint", "flow-match-euler", negative="", seed=3),
+)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("model", ["flux-dev", "flux-schnell", "flux-fill", "flux-kontext"])
+def test_flux_in_one_file_or_four_paints_what_its_folder_paints_to_the_bit(
+    models: Path, tmp_path: Path, model: str, apart: bool
+) -> None:
+    folder = models / model
+    if apart:
+        files = write_parts(folder, tmp_path)
+        single = Single(folder, files["transformer"], files)
+    else:
+        single = Single(folder, write_checkpoint(folder, tmp_path / "it.safetensors"))
+    can = {"flux-fill": ("inpaint",), "flux-kontext": ("txt2img",)}.get(model)
+    cases = [case for case in FLUX_CASES if can is None or case.operation in can]
+    ours, seen = Ours(folder), []
+    for case in (*cases, cases[0].but(seed=99)):
+        (expected,), (got,) = (one.family.finish(one.run(case)) for one in (ours, single))
+        assert np.array_equal(expected.samples, got.samples)
+        seen.append(got.samples.tobytes())
+    assert len(set(seen)) == len(cases) + 1
 
 
 def test_the_parts_of_a_file_are_counted_and_kept_apart_in_memory(models: Path, tmp_path: Path) -> None:

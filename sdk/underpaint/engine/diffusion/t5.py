@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from underpaint.engine.diffusion.components import Components, weight_variant
+from underpaint.engine.diffusion.single_file import load_t5
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,19 @@ class T5Encoder:
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoTokenizer, T5EncoderModel
 
-        folder = self._components.folder(self.component)
-        network: Any = T5EncoderModel.from_pretrained(
-            folder,
-            use_safetensors=True,
-            local_files_only=True,
-            variant=weight_variant(folder),
-            dtype=self._components.dtype,
-        )
+        folder, dtype = self._components.folder(self.component), self._components.dtype
+        network: Any
+        if folder.is_file():
+            config = self._components.config(self.component)
+            network = load_t5(T5EncoderModel, self.component, folder, config, dtype)
+        else:
+            network = T5EncoderModel.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                variant=weight_variant(folder),
+                dtype=dtype,
+            )
         words = self._components.folder(self._tokenizer)
         tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=True)
         return tokenizer, network.eval().requires_grad_(False)

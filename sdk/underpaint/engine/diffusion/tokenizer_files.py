@@ -1,4 +1,4 @@
-"""Tokenizers out of what the user has: a folder, for CLIP also OpenAI's list of merges."""
+"""CLIP's tokenizers out of what the user has: a folder, or OpenAI's list of merges."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ def load_clip_tokenizer(path: Path, length: int, pad: str = "") -> Any:
     tokenizer.model_max_length = min(tokenizer.model_max_length, length)
     if pad:
         tokenizer.pad_token = pad
-    return tokenizer
-
-
-def load_t5_tokenizer(path: Path, length: int) -> Any:
-    """T5's tokenizer from a folder with `tokenizer.json`; `length` tokens fit at most."""
-    import transformers
-
-    kind: Any = transformers.T5TokenizerFast  # type: ignore[attr-defined]
-    tokenizer = kind.from_pretrained(path, local_files_only=True)
-    tokenizer.model_max_length = length
     return tokenizer
 
 

@@ -12,7 +12,7 @@ from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
 from underpaint.engine.diffusion.latent_family import LatentFamily
 from underpaint.engine.diffusion.latents import begin
-from underpaint.engine.families.flux_plugin import recognise
+from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
 from underpaint.engine.flux.denoise import denoise
@@ -34,6 +34,9 @@ class Flux(LatentFamily):
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
+
+    def _recognise_file(self, path: Path, components: Mapping[str, Path]) -> ModelTraits:
+        return traits_of_file(path, components)
 
     def _make_parts(self, components: Components) -> FluxParts:
         guided = components.config(FluxParts.denoiser).get("guidance_embeds", False)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.families.flux_files import flux_components
 from underpaint.engine.families.folder import (
     TRAITS_FILE,
     Defaults,
@@ -17,7 +18,9 @@ from underpaint.engine.families.folder import (
     vae_factor,
 )
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, scheduler_name
-from underpaint.hookspecs import FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
+from underpaint.hookspecs import Companions, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.weights import Probe
 
 _PIPELINES = {
     "FluxPipeline",
@@ -46,18 +49,48 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     if model_index.get("_class_name") not in _PIPELINES:
         return None
     components = find_components(folder, model_index, _NETWORKS, _OTHERS)
-    transformer = read_object(folder, components["transformer"] / "config.json")
-    vae = read_object(folder, components["vae"] / "config.json")
     extra = folder / TRAITS_FILE
+    notes = read_object(folder, extra) if extra.is_file() else {}
+    return _traits(folder, components, folder, notes, model_index)
+
+
+def recognise_file(path: Path, probe: Probe, companions: Companions) -> ModelTraits | None:
+    """The traits of a checkpoint, or of a transformer alone; None for another family's or kind of file.
+
+    Raises `ModelUnusable` where something is missing that neither the file nor another one has.
+    """
+    components = flux_components(path, probe, companions)
+    return None if components is None else traits_of_file(path, components)
+
+
+def traits_of_file(path: Path, components: Mapping[str, Path]) -> ModelTraits:
+    """The traits of a file whose components are known."""
+    beside = sidecar(path)
+    notes = {"title": path.stem, **(read_object(path, beside) if beside.is_file() else {})}
+    return _traits(path, components, components[CONFIG], notes, index_of(path, components))
+
+
+def _traits(
+    model: Path,
+    components: Mapping[str, Path],
+    home: Path,
+    notes: Mapping[str, Any],
+    model_index: Mapping[str, Any],
+) -> ModelTraits:
+    """`home` has the configurations of networks that are files, `notes` is what `underpaint.json` says."""
+    transformer, vae = (
+        read_object(model, (place if place.is_dir() else home / part) / "config.json")
+        for part, place in (("transformer", components["transformer"]), ("vae", components["vae"]))
+    )
     factor = vae_factor(vae)
-    fills = _fills(folder, transformer, vae, factor)
+    fills = _fills(model, transformer, vae, factor)
     defaults, operations = _made_for(transformer, fills, is_kontext(model_index))
-    scheduler = read_object(folder, components["scheduler"] / "scheduler_config.json")
+    scheduler = read_object(model, components["scheduler"] / "scheduler_config.json")
     named = scheduler_name(scheduler, defaults.scheduler)
     traits = told_traits(
-        folder,
+        model,
         components,
-        traits=read_object(folder, extra) if extra.is_file() else {},
+        traits=notes,
         # A model that names another kind of scheduler runs with the family's first.
         defaults=replace(defaults, scheduler=named) if named in FLOW_SCHEDULERS else defaults,
         operations=operations,
@@ -104,5 +137,6 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             engine="underpaint.engine.families.flux:Flux",
             schedulers=FLOW_SCHEDULERS,
             recognise=recognise,
+            recognise_file=recognise_file,
         )
     ]
