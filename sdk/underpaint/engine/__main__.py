@@ -45,6 +45,7 @@ async def _serve(arguments: argparse.Namespace, token: str) -> None:
     from underpaint.engine.loop import DeviceLoop
     from underpaint.engine.memory.broker import Broker
     from underpaint.engine.memory.device import TorchDevice
+    from underpaint.engine.memory.estimates import Estimates
     from underpaint.engine.memory.settings import MemorySettings
     from underpaint.engine.registry import Families
     from underpaint.engine.residency import Shelf
@@ -57,7 +58,8 @@ async def _serve(arguments: argparse.Namespace, token: str) -> None:
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     dtype = arguments.dtype or ("float32" if name == "cpu" else "bfloat16")
     memory = MemorySettings.of(os.environ)
-    broker = Broker(TorchDevice(name), reserve=memory.reserve)
+    estimates = Estimates(memory.estimates_file(name))
+    broker = Broker(TorchDevice(name), reserve=memory.reserve, estimates=estimates)
     families = Families(Shelf(broker=broker), name, dtype)
     device = DeviceLoop(families, memory.keep_alive)
     service = WorkerService(device, families, token)

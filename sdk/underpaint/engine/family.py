@@ -101,7 +101,11 @@ class Family(Protocol):
         """How many tasks of this one's bucket are worth one step together, at least 1. Device thread."""
 
     def step(self, tasks: Sequence[Task]) -> None:
-        """The next step of tasks that share a bucket: at most one forward pass. Device thread."""
+        """The next step of tasks that share a bucket: at most one forward pass. Device thread.
+
+        One that runs out of memory leaves its tasks as they were: it is taken again once there is more. See
+        `underpaint.engine.memory.ladder` for what a family may do to need less.
+        """
 
     def preview(self, task: Task) -> Preview | None:
         """A rough picture of the present latents, if there are any. Device thread."""

@@ -15,10 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import structlog
-import torch
 
 from underpaint.engine.family import Family
 from underpaint.engine.memory.keeper import KEEP_ALIVE_S, Keeper
+from underpaint.engine.memory.ladder import Ladder, is_out_of_memory
 from underpaint.engine.outputs import finish_job, prepare_job
 from underpaint.engine.registry import Families
 from underpaint.engine.residency import Freed
@@ -47,6 +47,7 @@ class DeviceLoop:
     def __init__(self, families: Families, keep_alive: float = KEEP_ALIVE_S) -> None:
         self._families = families
         self._keeper = Keeper(families.shelf, keep_alive)
+        self._ladder = Ladder(families.shelf.broker)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs: dict[str, RunningJob] = {}
         self._lock = threading.Lock()
@@ -156,26 +157,30 @@ class DeviceLoop:
             # Nobody makes a live job's step longer.
             and job.live == leader.live
         ]
-        return group[: leader.family.batch_limit(leader.task)]
+        return group[: self._ladder.limit(bucket, leader.family.batch_limit(leader.task))]
 
     def _step(self, group: Sequence[RunningJob]) -> None:
         self._tick += 1
         family = group[0].family
         before = [(job.task.stage_index, job.task.stage_step) for job in group]
         loading = group[0].task.plan[before[0][0]].kind is StageKind.LOADING
-        with self._families.shelf.broker.step(moving=not loading):
-            error = _guarded(lambda: family.step([job.task for job in group]), group)
+        plans = [job.task.plan for job in group]
+        error = _guarded(
+            lambda: self._ladder.step(family, [job.task for job in group], loading=loading), group
+        )
         if error is not None and len(group) > 1:
             # One of them is at fault, or all together are too much: find out which.
             for job in group:
                 self._step([job])
             return
         now = time.monotonic()
-        for job, (stage, _) in zip(group, before, strict=True):
+        for job, (stage, _), plan in zip(group, before, plans, strict=True):
             job.last_tick, job.last_time = self._tick, now
             if error is not None:
                 self._end(job, job.failed(error))
                 continue
+            if job.task.plan != plan:
+                job.planned()
             job.stepped(stage)
             self._preview(job, family, now)
             if job.task.ready_to_finish:
@@ -281,7 +286,7 @@ def _known(error: BaseException) -> UnderpaintError:
     """Any exception as one of ours."""
     if isinstance(error, UnderpaintError):
         return error
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return OutOfMemory(
             "The device has too little memory for this job. Choose a smaller picture or a smaller model, or "
             f"unload other models. ({error})"

@@ -15,7 +15,10 @@ from underpaint.worker_v1 import worker_service_pb2
 
 
 class FakeFamily:
-    """Takes `spec.steps` steps. Prompts: "break", "crash", "memory" fail; "hold" waits for `release`."""
+    """Takes `spec.steps` steps. Prompts: "break", "crash", "memory" fail; "hold" waits for `release`.
+
+    "crowd" has memory for one task at a time.
+    """
 
     steps_taken: list[tuple[str, ...]] = []
     release = threading.Event()
@@ -48,6 +51,8 @@ class FakeFamily:
         if "crash" in prompts:
             raise ZeroDivisionError("nobody thought of this")
         if "memory" in prompts:
+            raise MemoryError
+        if "crowd" in prompts and len(tasks) > 1:
             raise MemoryError
         if "hold" in prompts:
             self.holding.set()

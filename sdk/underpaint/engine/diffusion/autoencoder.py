@@ -9,10 +9,12 @@ import torch
 
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.families.folder import vae_factor
+from underpaint.engine.memory.estimates import vae_bytes
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.preview import Projection
 from underpaint.engine.tiling import Wrap
 from underpaint.errors import ModelUnusable
+from underpaint.geometry import Size
 
 COMPONENT = "vae"
 KINDS = ("AutoencoderKL", "AutoencoderTiny")
@@ -84,6 +86,10 @@ class Autoencoder:
         unscaled = latents * spread / vae.config.scaling_factor + mean
         pixels: torch.Tensor = vae.decode(unscaled.to(self.dtype), return_dict=False)[0]
         return (pixels.float() / 2 + 0.5).clamp(0, 1)
+
+    def bytes(self, size: Size, rows: int, *, encoding: bool) -> int:
+        """What computing with so many pictures of a size takes, as far as is known beforehand."""
+        return vae_bytes(self.config, size, rows, self.dtype.itemsize, encoding=encoding)
 
     def projection(self) -> Projection:
         """How previews get from latents to colours."""

@@ -18,6 +18,7 @@ from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask, second_pass
 from underpaint.engine.diffusion.latents import begin
+from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
@@ -25,6 +26,7 @@ from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
+from underpaint.engine.memory.estimates import Need
 from underpaint.engine.prompts import parse, plain
 from underpaint.engine.provenance import file_sha256
 from underpaint.engine.residency import Shelf
@@ -133,6 +135,11 @@ class LatentFamily(ABC):
         size = cast(DiffusionTask, task).current.size
         cells = size.width * size.height // self._parts.factor**2
         return max(1, min(MAX_BATCH, (CPU_CELLS if self._parts.device == "cpu" else GPU_CELLS) // cells))
+
+    def needs(self, tasks: Sequence[Task]) -> Need:
+        """What the next step computes with; see `underpaint.engine.memory.ladder.Estimated`."""
+        jobs = [cast(DiffusionTask, task) for task in tasks]
+        return step_needs(jobs, self._parts, type(self).__name__)
 
     @torch.inference_mode()
     def step(self, tasks: Sequence[Task]) -> None:

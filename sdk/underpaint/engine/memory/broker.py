@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import structlog
 
 from underpaint.engine.memory.device import Device, machine_memory
+from underpaint.engine.memory.estimates import Estimates
 from underpaint.engine.memory.states import Held, State
 
 log = structlog.get_logger(__name__)
@@ -37,11 +38,15 @@ class Broker:
         *,
         host_budget: int | None = None,
         reserve: int | None = None,
+        estimates: Estimates | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
         self.clock = clock
         self.host_budget = int(machine_memory() * HOST_SHARE) if host_budget is None else host_budget
+        self.estimates = Estimates() if estimates is None else estimates
+        self.notes: list[str] = []
+        """What the present step had to do without, in words for a user."""
         self._reserve = reserve
         self.held: list[Held] = []
         """Components in memory, the longest unused first."""
@@ -77,6 +82,7 @@ class Broker:
         Without `moving` components are only brought into RAM.
         """
         self._needs, self._moving = needs, moving
+        self.notes = []
         try:
             yield
         finally:
@@ -86,6 +92,16 @@ class Broker:
         """Nothing computes: everything on the device may be put out."""
         self._needs, self._moving = 0, True
         self._working.clear()
+
+    @property
+    def in_use(self) -> int:
+        """Bytes of the device that the present step's components take."""
+        return sum(held.size for held in self._working if held.state is State.VRAM)
+
+    def tell(self, note: str) -> None:
+        """Notes what the present step had to do without; "" and what was told already add nothing."""
+        if note and note not in self.notes:
+            self.notes.append(note)
 
     def admit(self, held: Held) -> None:
         """Takes a component that was just loaded into RAM."""
@@ -104,6 +120,8 @@ class Broker:
             self.make_room(self._needs)
             return
         self.make_room(held.size + self._needs)
+        if self.room < held.size + self._needs and self._stream(held):
+            return
         held.uploads += 1
         self._pin_if_worth_it(held)
         self.device.move_in(held.component)
@@ -121,7 +139,18 @@ class Broker:
             if held.state is State.VRAM and held not in self._working:
                 self.put_out(held)
                 gone.append(held)
+                self.tell(f"For lack of memory on the graphics card {held.name} left it between its uses.")
         return gone
+
+    def stream_largest(self) -> bool:
+        """Of what the present step uses: streams the largest that is not yet; False if there is none."""
+        whole = [held for held in self._working if held.state is State.VRAM]
+        for held in sorted(whole, key=lambda held: held.size, reverse=True):
+            self.device.move_out(held.component)
+            held.enter(State.PINNED if held.pinned else State.RAM)
+            if self._stream(held):
+                return True
+        return False
 
     def put_out(self, held: Held) -> None:
         """From the device to RAM, or out of memory where RAM is full or is the device's own."""
@@ -179,6 +208,16 @@ class Broker:
         self.device.tidy()
         after = self.bytes(State.VRAM), self.bytes(State.RAM, State.PINNED)
         return before[0] - after[0], max(0, before[1] - after[1])
+
+    def _stream(self, held: Held) -> bool:
+        if self.device.shares or not self.device.stream(held.component):
+            return False
+        held.streamed = True
+        self.tell(
+            f"{held.name} does not fit onto the graphics card as a whole ({held.size / 1e9:.1f} GB): its "
+            "weights came from RAM layer by layer, which is slower."
+        )
+        return True
 
     def _pin_if_worth_it(self, held: Held) -> None:
         pinned = sum(other.size for other in self.held if other.pinned)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +14,14 @@ from torch import nn
 
 DEFAULT_TOTAL = 16 << 30
 """Bytes of memory to assume where the system does not say."""
+
+
+@dataclass
+class Measured:
+    """What something took."""
+
+    peak: int = 0
+    """Most bytes of the device in use at once, components included; 0 where that is not counted."""
 
 
 class Device(Protocol):
@@ -52,10 +62,13 @@ class Device(Protocol):
         """It leaves memory: pages that were fixed for it are let go."""
 
     def stream(self, component: Any) -> bool:
-        """From now on its blocks come one by one when they compute; False where it has no blocks."""
+        """Leaves its weights in RAM; each layer's come when it computes. False for no network."""
 
     def tidy(self) -> None:
         """Gives what torch caches back to the system."""
+
+    def measured(self) -> AbstractContextManager[Measured]:
+        """Measures what happens inside; the figure is there at its end."""
 
 
 class TorchDevice:
@@ -129,21 +142,18 @@ class TorchDevice:
         self._pinned.pop(id(component), None)
 
     def stream(self, component: Any) -> bool:
-        """See `Device`: by diffusers' group offloading, a block at a time, the next one fetched meanwhile."""
-        from diffusers.hooks import apply_group_offloading
+        """See `Device`."""
+        return stream(component, self._device)
 
-        streamed = False
-        for module in modules_of(component):
-            apply_group_offloading(
-                module,
-                onload_device=self._device,
-                offload_device=torch.device("cpu"),
-                offload_type="block_level",
-                num_blocks_per_group=1,
-                use_stream=self._kind == "cuda",
-            )
-            streamed = True
-        return streamed
+    @contextmanager
+    def measured(self) -> Iterator[Measured]:
+        """See `Device`; CUDA only."""
+        measured = Measured()
+        if self._kind == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        yield measured
+        if self._kind == "cuda":
+            measured.peak = int(torch.cuda.max_memory_allocated(self._device))
 
     def tidy(self) -> None:
         """See `Device`."""
@@ -152,6 +162,26 @@ class TorchDevice:
             torch.cuda.empty_cache()
         elif self._kind == "mps":
             torch.mps.empty_cache()
+
+
+def stream(component: Any, device: torch.device) -> bool:
+    """Leaves a component's weights in RAM; each layer's come to `device` when it computes, and go after.
+
+    By diffusers' group offloading; on CUDA the next layer's are fetched meanwhile. False without networks.
+    """
+    from diffusers.hooks import apply_group_offloading
+
+    streamed = False
+    for module in modules_of(component):
+        apply_group_offloading(
+            module,
+            onload_device=device,
+            offload_device=torch.device("cpu"),
+            offload_type="leaf_level",
+            use_stream=device.type == "cuda",
+        )
+        streamed = True
+    return streamed
 
 
 def machine_memory() -> int:

@@ -5,11 +5,14 @@ Networks compute on the CPU, so that pictures can be compared with those of a de
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from underpaint.engine.memory.device import bytes_of
+from underpaint.engine.memory.device import Measured, bytes_of, modules_of, stream
+from underpaint.engine.memory.meter import Meter
 
 
 class SimulatedDevice:
@@ -26,7 +29,7 @@ class SimulatedDevice:
         """Bytes by component that is on the device."""
         self.pinned: set[int] = set()
         self.history: list[tuple[str, int]] = []
-        """What was asked: ("in" or "out", bytes)."""
+        """What was asked: ("in", "out" or "stream", bytes)."""
 
     def total(self) -> int:
         """Its memory in bytes."""
@@ -59,11 +62,31 @@ class SimulatedDevice:
         self.pinned.discard(id(component))
 
     def stream(self, component: Any) -> bool:
-        """Notes it."""
-        return True
+        """Counts two layers, one that computes and one that comes; a network's hooks are real."""
+        self.inside[id(component)] = 2 * largest_layer(component)
+        self.history.append(("stream", size_of(component)))
+        return stream(component, torch.device("cpu")) or size_of(component) > 0
+
+    @contextmanager
+    def measured(self) -> Iterator[Measured]:
+        """Counts the tensors that computing makes; with more than is free raises `OutOfMemoryError`."""
+        measured = Measured()
+        with Meter(self.free) as meter:
+            yield measured
+        measured.peak = meter.peak + sum(self.inside.values())
 
     def tidy(self) -> None:
         """Nothing is cached."""
+
+
+def largest_layer(component: Any) -> int:
+    """Bytes of the layer with most weights; of a stand-in what it says in `layer_nbytes`."""
+    layers = [
+        sum(tensor.nbytes for tensor in layer.parameters(recurse=False))
+        for module in modules_of(component)
+        for layer in module.modules()
+    ]
+    return max(layers, default=int(getattr(component, "layer_nbytes", 0)))
 
 
 def size_of(component: Any) -> int:

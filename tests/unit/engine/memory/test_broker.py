@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from underpaint.engine.memory.broker import OFTEN, Broker
 from underpaint.engine.memory.simulated import SimulatedDevice
@@ -62,13 +61,15 @@ def test_what_a_step_uses_is_on_the_device_and_the_longest_unused_makes_room() -
     assert desk.device.history == [("in", 40), ("in", 40), ("out", 40), ("in", 40)]
 
 
-def test_nothing_that_a_step_uses_is_put_out_for_it() -> None:
+def test_nothing_that_a_step_uses_is_put_out_for_it_and_what_has_no_room_is_streamed() -> None:
     desk = Desk(100, 60, 60)
-    with pytest.raises(torch.OutOfMemoryError):
-        desk.use(0, 1)
-    assert desk.states == "vr"
-    desk.use(1)
-    assert desk.states == "rv"
+    with desk.broker.step():
+        desk.broker.use(desk.held[0])
+        desk.broker.use(desk.held[1])
+        (note,) = desk.broker.notes
+    assert desk.states == "vr" and desk.held[1].streamed
+    assert "b does not fit" in note and "layer by layer" in note
+    assert desk.device.history == [("in", 60), ("stream", 60)]
 
 
 def test_room_for_computing_and_for_hosts_is_kept() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -11,62 +10,10 @@ import numpy as np
 import pytest
 
 from tests.unit.engine.fake_family import FakeFamily
-from tests.unit.engine.test_loop import Desk
-from underpaint.engine.loop import DeviceLoop
-from underpaint.engine.memory.broker import Broker
+from tests.unit.engine.memory.machine import SD15, Machine
 from underpaint.engine.memory.device import TorchDevice
-from underpaint.engine.memory.simulated import SimulatedDevice
-from underpaint.engine.registry import Families
-from underpaint.engine.residency import Freed, Shelf
-from underpaint.v1 import job_service_pb2
+from underpaint.engine.residency import Freed
 from underpaint.worker_v1 import worker_service_pb2 as pb
-
-SD15 = "underpaint.engine.families.sd15:StableDiffusion15"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Machine(Desk):
-    """The loop's desk on a device and a clock of the test's own."""
-
-    def __init__(self, folder: Path, *, keep_alive: float = 60.0, simulated: bool = True) -> None:
-        super().__init__(folder)
-        self.clock = Clock()
-        device = SimulatedDevice(1 << 30) if simulated else TorchDevice("cpu")
-        self.broker = Broker(device, reserve=0, clock=self.clock)
-        self.loop = DeviceLoop(Families(Shelf(broker=self.broker), "cpu", "float32"), keep_alive)
-        self.loop.start()
-
-    def paint(
-        self, name: str, model: Path, *, steps: int = 4, after_step: Callable[[], object] = lambda: None
-    ) -> None:
-        """Starts a job; `after_step` is called on the device's thread, between two steps."""
-        spec = job_service_pb2.JobSpec(prompt="moss", seed=3, steps=steps, scheduler="ddim")
-        spec.text_to_image.width_px = spec.text_to_image.height_px = 64
-        events = self.events[name] = []
-        done = self.done[name] = threading.Event()
-        folder = self.folder / name
-        folder.mkdir()
-
-        def sink(event: pb.RunJobResponse) -> None:
-            events.append(event)
-            if event.HasField("stepped"):
-                after_step()
-            if event.WhichOneof("event") in ("finished", "failed", "cancelled"):
-                done.set()
-
-        source = pb.ModelSource(name=model.name, engine=SD15, path=str(model))
-        self.loop.submit(pb.RunJobRequest(job=name, spec=spec, model=source, output_folder=str(folder)), sink)
-
-    def between_steps(self) -> None:
-        """Returns when the loop has come to the end of what it was doing."""
-        self.loop.call(lambda: None).result(60)
 
 
 @pytest.fixture
@@ -138,7 +85,7 @@ def test_an_idle_model_leaves_after_the_keep_alive_and_not_before(machine: Machi
 
 
 def test_with_a_keep_alive_of_nothing_a_model_goes_with_its_job(tmp_path: Path, models: Path) -> None:
-    machine = Machine(tmp_path, keep_alive=0.0, simulated=False)
+    machine = Machine(tmp_path, keep_alive=0.0, device=TorchDevice("cpu"))
     machine.paint("one", models / "plain")
     assert machine.outcome("one").finished is not None
     machine.between_steps()
