@@ -18,6 +18,7 @@ from diffusers import (
     ControlNetModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    T2IAdapter,
     UNet2DConditionModel,
 )
 from safetensors.torch import save_file
@@ -66,6 +67,7 @@ def build_tiny(
     pooled_text: bool = False,
     text_length: int = 77,
     guidance_width: int | None = None,
+    attention_first: bool = False,
     refiner: str = "",
     shared_from: str = "",
 ) -> Path:
@@ -73,8 +75,9 @@ def build_tiny(
 
     The inpainting kinds have U-Nets with nine input channels. `pooled_text` feeds the pooled text into
     every block (`addition_embed_type="text"`). `guidance_width` makes a model distilled with an embedded
-    guidance scale. `refiner` names the sibling that does an SDXL base's second half. With `shared_from` (for
-    example "../sibling") only the U-Net is written and everything else comes from that folder.
+    guidance scale. `attention_first` has attention in the upper block, as SD 1.5 has. `refiner` names the
+    sibling that does an SDXL base's second half. With `shared_from` (for example "../sibling") only the U-Net
+    is written and everything else comes from that folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -90,7 +93,7 @@ def build_tiny(
         unet = (
             _sdxl_unet(channels, kind)
             if kind.startswith("sdxl")
-            else _unet(channels, pooled_text, guidance_width)
+            else _unet(channels, pooled_text, guidance_width, attention_first)
         )
         unet.save_pretrained(folder / "unet")
     (folder / "model_index.json").write_text(json.dumps(_index(kind, vae, shared_from), indent=2), "utf-8")
@@ -132,6 +135,28 @@ def build_tiny_control(
         net.save_pretrained(folder)
     if roles:
         (folder / "underpaint.json").write_text(json.dumps({"roles": list(roles)}), "utf-8")
+    return folder
+
+
+def build_tiny_adapter(folder: Path, *, xl: bool = True, seed: int = 0, colors: int = 3) -> Path:
+    """Writes a T2I adapter into `folder` and returns it.
+
+    `xl`: SDXL's kind, which fits the tiny models as they are; else that of SD 1.5, which fits those with
+    `attention_first`. `colors` are the channels of its picture.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(400 + seed)
+        adapter = T2IAdapter(
+            in_channels=colors,
+            channels=[16, 32],
+            num_res_blocks=1,
+            downscale_factor=16 if xl else 8,
+            adapter_type="full_adapter_xl" if xl else "full_adapter",
+        )
+        for layer in adapter.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight)
+        adapter.save_pretrained(folder)
     return folder
 
 
@@ -382,8 +407,13 @@ def _scheduler(prediction_type: str) -> DDIMScheduler:
     )
 
 
-def _unet(in_channels: int, pooled_text: bool, guidance_width: int | None) -> UNet2DConditionModel:
+def _unet(
+    in_channels: int, pooled_text: bool, guidance_width: int | None, attention_first: bool
+) -> UNet2DConditionModel:
     extra = {"time_cond_proj_dim": guidance_width, **_pooled(pooled_text)}
+    if attention_first:
+        extra["down_block_types"] = ("CrossAttnDownBlock2D", "DownBlock2D")
+        extra["up_block_types"] = ("UpBlock2D", "CrossAttnUpBlock2D")
     return _plain_unet(in_channels, _TEXT_WIDTH, extra)
 
 
@@ -394,16 +424,18 @@ def _sdxl_unet(in_channels: int, kind: Kind) -> UNet2DConditionModel:
 
 
 def _plain_unet(in_channels: int, text_width: int, extra: dict[str, object]) -> UNet2DConditionModel:
+    blocks = {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }
     return UNet2DConditionModel(
         sample_size=NATIVE // 8,
         in_channels=in_channels,
         out_channels=4,
         block_out_channels=(16, 32),
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=text_width,
         attention_head_dim=4,
         norm_num_groups=4,
-        **extra,
+        **{**blocks, **extra},
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
+from underpaint.engine.controls.weighing import weighted, weights_of
 from underpaint.engine.diffusion.components import weight_variant
 from underpaint.engine.tiling import Wrap
 from underpaint.geometry import Size
@@ -61,19 +61,9 @@ class ControlNets(Shelved):
                 added_cond_kwargs=inputs.get("added_cond_kwargs"),
                 return_dict=False,
             )
-        weight = self._weight(controls, size)
-        weighted = [_weighted(residual, weight, rows) for residual in (*down, middle)]
-        return tuple(weighted[:-1]), weighted[-1]
-
-    def _weight(self, controls: Sequence[PlannedControl], size: Size) -> torch.Tensor:
-        """How much each job's control counts: `(jobs, 1, 1, 1)`, or `(jobs, 1, height, width)` with masks."""
-        strengths = torch.tensor([one.strength for one in controls], device=self._device)
-        weight = strengths[:, None, None, None]
-        if all(one.masks is None for one in controls):
-            return weight
-        everywhere = np.ones((size.height, size.width), np.float32)
-        masks = [(everywhere if one.masks is None else one.masks[size])[None] for one in controls]
-        return weight * self._tensor(masks)
+        weight = weights_of(controls, size, self._device)
+        counted = [weighted(residual, weight, rows) for residual in (*down, middle)]
+        return tuple(counted[:-1]), counted[-1]
 
     def _tensor(self, arrays: Sequence[Any]) -> torch.Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self._device)
@@ -91,10 +81,3 @@ class ControlNets(Shelved):
         )
         net = net.eval().requires_grad_(False)
         return net, Wrap(net)
-
-
-def _weighted(residual: torch.Tensor, weight: torch.Tensor, rows: int) -> torch.Tensor:
-    """A block's residual times the weight, at the block's own size."""
-    if weight.shape[2:] != (1, 1):
-        weight = functional.interpolate(weight, residual.shape[2:], mode="area")
-    return (residual.float() * torch.cat([weight] * rows)).to(residual.dtype)

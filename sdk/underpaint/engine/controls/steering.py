@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from underpaint.engine.controls.adapters import Adapters
 from underpaint.engine.controls.nets import ControlNets
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.references import References
+from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.residency import Shelf
 from underpaint.weights import kinds
 
@@ -32,7 +34,14 @@ class Steering:
         self, shelf: Shelf, user: str, device: str, dtype: torch.dtype, unet: Callable[[], Any]
     ) -> None:
         self.nets = ControlNets(shelf, user, device, dtype)
+        self.adapters = Adapters(shelf, user, device, dtype)
         self.references = References(shelf, user, device, dtype, unet)
+        self._shelved: Mapping[str, Shelved] = {
+            kinds.CONTROL_NET: self.nets,
+            kinds.T2I_ADAPTER: self.adapters,
+            kinds.IP_ADAPTER: self.references,
+            kinds.IMAGE_ENCODER: self.references.encoders,
+        }
 
     def missing(self, controls: Sequence[PlannedControl]) -> list[Need]:
         """Networks that controls need and that are not in memory, each once."""
@@ -41,12 +50,7 @@ class Steering:
     def load(self, need: Need) -> None:
         """Brings one into memory. Raises `ModelUnusable`."""
         kind, path = need
-        if kind == kinds.IMAGE_ENCODER:
-            self.references.encoders.load(path)
-        elif kind == kinds.IP_ADAPTER:
-            self.references.load(path)
-        else:
-            self.nets.load(path)
+        self._shelved[kind].load(path)
 
     def claim(self, controls: Sequence[PlannedControl]) -> None:
         """Brings all that controls need into memory; marks what another model loaded as used by this one."""
@@ -59,8 +63,14 @@ class Steering:
 
     def arguments(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> dict[str, Any]:
         """What the denoiser's call takes besides `inputs`, for jobs of one bucket."""
+        size, tiling = jobs[0].current.size, jobs[0].image.tiling
         nets = [_of(job, kinds.CONTROL_NET) for job in jobs]
-        return self.nets.residuals(nets, jobs[0].current.size, inputs, jobs[0].image.tiling)
+        adapters = [_of(job, kinds.T2I_ADAPTER) for job in jobs]
+        rows = 2 if jobs[0].guided else 1
+        return {
+            **self.nets.residuals(nets, size, inputs, tiling),
+            **self.adapters.features(adapters, size, tiling, rows=rows),
+        }
 
     def around(
         self, jobs: Sequence[DiffusionTask], unet: Any, inputs: Mapping[str, Any]
@@ -74,9 +84,7 @@ class Steering:
 
     def _has(self, need: Need) -> bool:
         kind, path = need
-        if kind == kinds.IMAGE_ENCODER:
-            return self.references.encoders.has(path)
-        return self.references.has(path) if kind == kinds.IP_ADAPTER else self.nets.has(path)
+        return self._shelved[kind].has(path)
 
 
 def _needs(controls: Sequence[PlannedControl]) -> list[Need]:

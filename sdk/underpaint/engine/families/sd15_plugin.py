@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.engine.controls.describe import SIZES, describe_control_net
+from underpaint.engine.controls.describe_adapter import describe_adapter, describe_adapter_file
 from underpaint.engine.controls.describe_reference import describe_reference
 from underpaint.engine.families.folder import Defaults, find_components, unet_traits
 from underpaint.engine.families.scheduler_names import SCHEDULERS
@@ -54,12 +55,17 @@ def traits_of_file(path: Path, components: Mapping[str, Path]) -> ModelTraits:
 
 
 def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
-    """The traits of a control net for this family, None for another's. Raises `ModelUnusable`."""
-    return None if config.get("addition_embed_type") == SIZES else describe_control_net(folder, config)
+    """The traits of a control model for this family, None for another's. Raises `ModelUnusable`."""
+    adapter = describe_adapter(folder, config, sdxl=False)
+    if adapter is None and config.get("addition_embed_type") != SIZES:
+        return describe_control_net(folder, config)
+    return adapter
 
 
 def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
     """The same for a control model in one file; `kind` is what its header says."""
+    if kind == kinds.T2I_ADAPTER:
+        return describe_adapter_file(path, sdxl=False)
     return describe_reference(path, sdxl=False) if kind == kinds.IP_ADAPTER else None
 
 

@@ -1,4 +1,4 @@
-"""IP-Adapters and their image encoders on disk, and references on their way through a real daemon."""
+"""IP-Adapters with their image encoders and T2I adapters on disk, and references through a real daemon."""
 
 from __future__ import annotations
 
@@ -163,6 +163,60 @@ async def test_a_control_net_deep_below_a_root_is_found_as_its_folder(tmp_path: 
     (found,) = await controls.all()
     assert (found.name, found.folder) == ("nets/of/mine", folder)
     assert roles_of(await models.find("tiny"), [found]) == (ControlRole("depth", ("nets/of/mine",)),)
+
+
+def write_adapter(root: Path, name: str, **config: object) -> Path:
+    """A T2I adapter's folder for Stable Diffusion 1.5."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"_class_name": "T2IAdapter", **config}))
+    write_weights(folder / "diffusion_pytorch_model.safetensors", adapter_shapes())
+    return folder
+
+
+def adapter_shapes(
+    channels: int = 192, widths: tuple[int, ...] = (320, 640, 1280, 1280)
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of an adapter under diffusers' names."""
+    blocks = {
+        f"adapter.body.{block}.resnets.{layer}.block1.weight": (width, width, 3, 3)
+        for block, width in enumerate(widths)
+        for layer in range(2)
+    }
+    return {"adapter.conv_in.weight": (widths[0], channels, 3, 3), **blocks}
+
+
+async def test_t2i_adapters_are_found_as_folders_and_files_and_fit_by_their_features(tmp_path: Path) -> None:
+    write_model(tmp_path, "tiny")
+    write_adapter(tmp_path, "t2i-adapter-canny")
+    write_adapter(tmp_path / "deeper", "sketchy", downscale_factor=16, adapter_type="full_adapter_xl")
+    write_weights(tmp_path / "t2i_depth.safetensors", adapter_shapes())
+    write_weights(tmp_path / "t2i_xl.safetensors", adapter_shapes(768))
+    write_weights(tmp_path / "t2i_narrow.safetensors", adapter_shapes(64, (64, 128, 256, 256)))
+    models, controls = await index_of(tmp_path)
+    tiny = await models.find("tiny")
+    found = {one.name: one for one in await controls.all()}
+    families = {name: one.family.name for name, one in found.items() if one.family is not None}
+    assert families == {
+        "deeper/sketchy": "sdxl",
+        "t2i-adapter-canny": "sd15",
+        "t2i_depth": "sd15",
+        "t2i_narrow": "sd15",
+        "t2i_xl": "sdxl",
+    }
+    assert [name for name, one in found.items() if fits(one, tiny)] == ["t2i-adapter-canny", "t2i_depth"]
+    assert {one.traits.kind for one in found.values() if one.traits is not None} == {"t2i-adapter"}
+    assert roles_of(tiny, found.values()) == (
+        ControlRole("canny", ("t2i-adapter-canny",)),
+        ControlRole("depth", ("t2i_depth",)),
+    )
+
+
+async def test_an_adapter_under_its_authors_names_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    shapes = {"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}
+    write_weights(tmp_path / "old.safetensors", shapes)
+    with pytest.raises(ModelUnusable, match="Get the files for diffusers"):
+        await (await index_of(tmp_path))[1].find("old")
 
 
 @pytest.fixture(scope="module")
