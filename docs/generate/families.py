@@ -11,6 +11,7 @@ OPERATIONS: Final = {
     "txt2img": "from words",
     "img2img": "from a picture",
     "inpaint": "inpainting, with soft masks",
+    "edit": "editing by instruction",
 }
 YES: Final = "equal to stock"
 

@@ -13,6 +13,7 @@ from PIL import ImageDraw
 from tests.support.folders import emptied
 from tests.support.installation import Installation
 from tests.support.weight_files import LORA, SDXL, write_weights
+from tests.tiny_flux import build_tiny_flux
 
 STEPS = ("--steps", "3", "--seed", "5")
 
@@ -89,6 +90,29 @@ def test_inpaint_changes_the_hole_and_nothing_far_from_it(
     rows, columns = np.nonzero(inside)
     reach[rows.min() - 24 : rows.max() + 25, columns.min() - 24 : columns.max() + 25] = True
     assert not changed[~reach].any()
+
+
+def test_edit_changes_a_picture_as_it_is_told_and_only_with_a_model_that_can(
+    installation: Installation, picture: Path, tmp_path: Path
+) -> None:
+    model = build_tiny_flux(tmp_path / "kontext", kind="flux-kontext")
+    made = []
+    for number, instruction in enumerate(("make it red", "make it red", "add a tree")):
+        output = tmp_path / f"{number}.png"
+        more = ("--model", str(model), "-o", str(output), *STEPS)
+        answer = installation.json("edit", str(picture), instruction, *more)
+        assert set(answer["request"]["edit_image"]) == {"image"}
+        made.append(_pixels(output))
+    assert made[0].shape == (110, 150, 4)
+    assert np.array_equal(made[0], made[1])
+    assert not np.array_equal(made[0], made[2])
+    # The picture that it looks at matters, too.
+    Pictures.new("RGB", (150, 110), (200, 190, 30)).save(picture)
+    installation.json("edit", str(picture), "make it red", *more)
+    assert not np.array_equal(_pixels(tmp_path / "2.png"), made[0])
+    refused = installation.run("edit", str(picture), "make it red", "-o", str(tmp_path / "x.png"))
+    assert refused.returncode == 1
+    assert "No installed model can do edit" in refused.stderr and "Kontext" in refused.stderr
 
 
 def test_a_seamless_picture_has_no_seam(installation: Installation, tmp_path: Path) -> None:

@@ -107,9 +107,11 @@ def test_keys_menu_and_memory_are_what_a_painter_expects(krita: RunningHost) -> 
         "Generate from the Picture",
         "Generate from the Chosen Layer",
         "Cancel",
+        "Edit by Instruction",
+        "Material Maps",
         "Variation",  # and whatever verbs other plug-ins bring
     ]
-    keys = ["Ctrl+Alt+P", "Ctrl+Alt+U", "Ctrl+Alt+Shift+U", "", "", "Ctrl+Alt+Shift+X", ""]
+    keys = ["Ctrl+Alt+P", "Ctrl+Alt+U", "Ctrl+Alt+Shift+U", "", "", "Ctrl+Alt+Shift+X", "", "", ""]
     assert seen["shortcuts"] == keys
     assert seen["remembered"] == "moss\nrock"
 

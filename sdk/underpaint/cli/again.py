@@ -54,6 +54,7 @@ def request_again(
     place = document.canvas.intersect(record.place or document.canvas)
     seen = merged(document.layers, place, document.format.data_type)
     request |= {"image": image_of(seen, place, document.format), "strength": values.get("strength")}
+    request["edit"] = operation == "edit_image"
     if operation == "inpaint":
         if mask is None:
             raise _wrong("mask", "It filled a part of a picture: give --mask FILE, white where it painted.")
@@ -90,7 +91,7 @@ def request_like(parameters: Parameters, model: str = "") -> GenerateRequest:
 
 
 def _operation(plain: Mapping[str, object]) -> tuple[str, Mapping[str, Any]]:
-    for name in ("text_to_image", "image_to_image", "inpaint"):
+    for name in ("text_to_image", "image_to_image", "edit_image", "inpaint"):
         values = plain.get(name)
         if isinstance(values, Mapping):
             return name, values

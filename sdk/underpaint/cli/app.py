@@ -11,6 +11,7 @@ from underpaint.cli import (
     bench,
     conformance,
     doctor,
+    edit,
     hosts,
     inspect,
     jobs,
@@ -49,7 +50,7 @@ def root(
     """Diffusion for host programs, through one local daemon."""
 
 
-for command in (pictures.txt2img, pictures.img2img, pictures.inpaint, serve.serve, serve.stop):
+for command in (pictures.txt2img, pictures.img2img, pictures.inpaint, edit.edit, serve.serve, serve.stop):
     app.command()(guarded(command))
 app.command()(guarded(doctor.doctor))
 app.command()(guarded(bench.bench))

@@ -83,9 +83,9 @@ def txt2img(
     from underpaint.cli.documents import host_of
 
     width, height = _parse_size(size)
-    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
+    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
-    _paint(host_of(), output, as_json, make, private=private)
+    paint(host_of(), output, as_json, make, private=private)
 
 
 def img2img(
@@ -120,12 +120,12 @@ def img2img(
 
     document = read_document(image)
     source = layer_named(document, layer, "layer").layer_id if layer else None
-    settings = _settings(model, seed, steps, guidance, scheduler, negative, tile, strength, post, control)
+    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, strength, post, control)
 
     def generate(session: Session) -> Task:
         return session.generate(prompt, settings, source_layer=source, from_picture=source is None)
 
-    _paint(host_of(document), output, as_json, generate, private=private)
+    paint(host_of(document), output, as_json, generate, private=private)
 
 
 def inpaint(
@@ -170,13 +170,13 @@ def inpaint(
     from underpaint.cli.documents import host_of, open_for_fill
 
     document = open_for_fill(image, mask, mask_layer)
-    settings = _settings(
+    settings = settings_of(
         model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control
     )
-    _paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
+    paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
 
 
-def _settings(
+def settings_of(
     model: str,
     seed: int | None,
     steps: int | None,
@@ -188,6 +188,7 @@ def _settings(
     post: list[str] | None,
     control: list[str] | None,
 ) -> Settings:
+    """What the options say, as the verbs take it."""
     # A relative folder means something here and nothing in the daemon.
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
@@ -215,7 +216,7 @@ def _parse_size(size: str) -> tuple[int | None, int | None]:
     return int(width), int(height)
 
 
-def _paint(
+def paint(
     host: ReferenceHost,
     output: Path,
     as_json: bool,
@@ -223,7 +224,7 @@ def _paint(
     *,
     private: bool = False,
 ) -> None:
-    """Runs one verb on this, the main thread; Ctrl-C cancels the job in the daemon too."""
+    """Runs one verb on this, the main thread, and writes the document; Ctrl-C cancels the job, too."""
     from underpaint.cli.documents import check_writable
     from underpaint.testing.reference import write_document
 

@@ -94,6 +94,19 @@ class ModelIndex:
         usable = [model for model in found if model.traits is not None]
         return choose_defaults(usable, self._default, self._default_inpaint)
 
+    async def default(self, operation: str) -> str:
+        """The model for an operation of a request that names none; "" if there is none.
+
+        For "edit" the default model if it can, else the first that can.
+        """
+        paint, inpaint = await self.defaults()
+        if operation != "edit":
+            return inpaint if operation == "inpaint" else paint
+        recent = self._recent()
+        known = await self.all() if recent is None else recent
+        editing = [found.name for found in known if _can(found, operation)]
+        return paint if paint in editing else _first(editing)
+
     def _loaded(self) -> Plugins:
         with self._lock:
             if self._plugins is None:

@@ -78,7 +78,7 @@ def set_output(spec: JobSpec, role: str) -> None:
 def check_postprocessors(
     names: Iterable[str], operation: str, known: Mapping[str, PostprocessorDescriptor]
 ) -> list[Violation]:
-    """Which of them are unknown, or not for this operation ("txt2img", "img2img", "inpaint")."""
+    """Which of them are unknown, or not for this operation ("txt2img", "img2img", "edit", "inpaint")."""
     found: list[Violation] = []
     for name in names:
         if name not in known:

@@ -22,7 +22,12 @@ from underpaint.v1.job_service_pb2 import RESULT_FORM_LAYER, RESULT_FORM_MERGED,
 from underpaint.wire.images import format_of, format_to_layout
 from underpaint.wire.limits import check_spec, raise_for
 
-OPERATIONS = {"text_to_image": "txt2img", "image_to_image": "img2img", "inpaint": "inpaint"}
+OPERATIONS = {
+    "text_to_image": "txt2img",
+    "image_to_image": "img2img",
+    "inpaint": "inpaint",
+    "edit_image": "edit",
+}
 IMG2IMG_STRENGTH = 0.6
 INPAINT_STRENGTH = 1.0
 
@@ -112,12 +117,11 @@ class Resolver:
 
     async def _model(self, spec: JobSpec, operation: str) -> FoundModel:
         if not spec.model:
-            paint, inpaint = await self._models.defaults()
-            spec.model = inpaint if operation == "inpaint" else paint
+            spec.model = await self._models.default(operation)
             if not spec.model:
                 raise ModelNotFound(
-                    f"No installed model can do {operation}. Run: pip install underpaint-swatch; or put a "
-                    "diffusers folder into a model root; or name one by its absolute path.",
+                    f"No installed model can do {operation}. {_how_to_get(operation)}; or name one by its "
+                    "absolute path.",
                     metadata={"model": ""},
                 )
         model = await self._models.find(spec.model)
@@ -136,11 +140,11 @@ class Resolver:
         return model
 
     def _inputs(self, spec: JobSpec, operation: str) -> dict[str, Entry]:
-        if operation == "image_to_image":
-            return {"image": self._input(spec.image_to_image.image)}
         if operation == "inpaint":
             return {"image": self._input(spec.inpaint.image), "mask": self._input(spec.inpaint.mask)}
-        return {}
+        if operation == "text_to_image":
+            return {}
+        return {"image": self._input(getattr(spec, operation).image)}
 
     def _input(self, ref: ImageRef) -> Entry:
         return self._blobs.sealed(ref.blob)
@@ -158,6 +162,13 @@ class Resolver:
                 metadata={"limit": "step_pixels", "maximum": str(self._max_step_pixels)},
             )
         self._blobs.check_room(_result_bytes(spec, width, height))
+
+
+def _how_to_get(operation: str) -> str:
+    """What whoever has no model for an operation can do."""
+    if operation == "edit":
+        return "Put a diffusers folder of one that was trained for it (FLUX.1 Kontext) into a model root"
+    return "Run: pip install underpaint-swatch; or put a diffusers folder into a model root"
 
 
 def _window(spec: JobSpec, operation: str, images: dict[str, Entry]) -> Bounds:

@@ -274,6 +274,8 @@ def inputs_of(spec: JobSpec) -> list[str]:
     operation = spec.WhichOneof("operation")
     if operation == "image_to_image":
         found = [spec.image_to_image.image.blob]
+    elif operation == "edit_image":
+        found = [spec.edit_image.image.blob]
     elif operation == "inpaint":
         found = [spec.inpaint.image.blob, spec.inpaint.mask.blob]
     elif operation == "preprocess":

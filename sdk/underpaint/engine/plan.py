@@ -21,8 +21,13 @@ from underpaint.wire.images import format_of, format_to_layout
 from underpaint.wire.limits import check_spec, raise_for
 from underpaint.worker_v1.worker_service_pb2 import PluginFunction
 
-OPERATIONS = {"text_to_image": "txt2img", "image_to_image": "img2img", "inpaint": "inpaint"}
-DEFAULT_STRENGTH = {"txt2img": 1.0, "img2img": 0.6, "inpaint": 1.0}
+OPERATIONS = {
+    "text_to_image": "txt2img",
+    "image_to_image": "img2img",
+    "inpaint": "inpaint",
+    "edit_image": "edit",
+}
+DEFAULT_STRENGTH = {"txt2img": 1.0, "img2img": 0.6, "inpaint": 1.0, "edit": 1.0}
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class ImagePlan:
     """What to make, at which sizes, from what, and how it goes back."""
 
     operation: str
-    """"txt2img", "img2img" or "inpaint"."""
+    """"txt2img", "img2img", "inpaint" or "edit"."""
     sizes: SizePlan
     strength: float
     tiling: Tiling
@@ -97,6 +102,9 @@ def plan_image(assignment: Assignment, spec: job_service_pb2.JobSpec, traits: Mo
         strength = request.strength if request.HasField("strength") else strength
         request.strength = strength
         source = _source(assignment, request.image, "spec.image_to_image.image")
+        target = Size(source.raster.width, source.raster.height)
+    elif operation == "edit":
+        source = _source(assignment, spec.edit_image.image, "spec.edit_image.image")
         target = Size(source.raster.width, source.raster.height)
     else:
         strength = spec.inpaint.strength if spec.inpaint.HasField("strength") else strength

@@ -16,6 +16,7 @@ class ModelTraits:
     """What a family knows about a model without loading it. Sizes in pixels."""
 
     operations: tuple[str, ...]
+    """Of "txt2img", "img2img", "inpaint" and "edit" (by instruction)."""
     components: Mapping[str, Path]
     """Folder of each component (or the single file that holds it), by name: "unet", "vae", "text_encoder",
     "tokenizer", "scheduler" and what else a family has, "text_encoder_2" for one."""

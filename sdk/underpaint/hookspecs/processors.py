@@ -52,4 +52,4 @@ class PostprocessorDescriptor:
     title: str
     engine: str
     operations: tuple[str, ...] = ()
-    """Operations it is for: "txt2img", "img2img", "inpaint"; none means all."""
+    """Operations it is for: "txt2img", "img2img", "edit", "inpaint"; none means all."""

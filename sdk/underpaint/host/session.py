@@ -80,12 +80,17 @@ class Session:
         *,
         source_layer: str | None = None,
         from_picture: bool = False,
+        edit: bool = False,
         on_done: OnDone | None = None,
     ) -> Task:
-        """A picture for the canvas: from words, from the layer `source_layer`, or from what is visible."""
-        settings = settings or Settings()
+        """A picture for the canvas: from words, from the layer `source_layer`, or from what is visible.
 
+        `edit`: `prompt` is an instruction that says what to change in that layer, or else in what is visible.
+        """
+        settings = settings or Settings()
+        from_picture = from_picture or edit
         operation = "img2img" if source_layer is not None or from_picture else "txt2img"
+        operation = "edit" if edit else operation
 
         def read() -> Asked:
             return snapshot.generate(
@@ -96,6 +101,7 @@ class Session:
                 self.client_id,
                 source_layer=source_layer,
                 from_picture=from_picture,
+                edit=edit,
             )
 
         return self._start(title_of(prompt, "Generate"), settings, operation, read, on_done)

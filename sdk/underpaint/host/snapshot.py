@@ -91,6 +91,7 @@ def generate(
     *,
     source_layer: str | None = None,
     from_picture: bool = False,
+    edit: bool = False,
 ) -> Asked:
     """A picture for the whole canvas: from words, from one layer, or from the visible picture."""
     canvas = adapter.canvas()
@@ -114,7 +115,8 @@ def generate(
         else adapter.read_layer(canvas.document_id, source_layer, canvas.bounds)
     )
     controls = read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds)
-    request = replace(request, image=image, strength=settings.strength, controls=controls)
+    strength = None if edit else settings.strength
+    request = replace(request, image=image, edit=edit, strength=strength, controls=controls)
     return lambda model: Snapshot(request, ResultKind.LAYER, canvas.bounds, origin)
 
 

@@ -1,4 +1,4 @@
-"""The plug-in that every host has: variations, the maps of a material, the usual sources of control images.
+"""The plug-in that every host has: variations, edits by instruction, material maps, usual control sources.
 
 Written against nothing but what any other plug-in gets: the hooks, the adapter's and the session's methods.
 """
@@ -24,6 +24,11 @@ def variation(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is visible once more, a little different each time, as a new layer."""
     settings = replace(session.settings, strength=float(values["strength"]), seed=secrets.randbits(64))
     return session.generate(str(values["prompt"]), settings, from_picture=True)
+
+
+def edit(session: Session, values: Mapping[str, float | str]) -> Task:
+    """Changes what is visible as the prompt says, as a new layer."""
+    return session.generate(str(values["prompt"]), session.settings, edit=True)
 
 
 def maps(session: Session, values: Mapping[str, float | str]) -> Task:
@@ -57,7 +62,7 @@ def read_selection(adapter: HostAdapter, document_id: str, bounds: Bounds, choic
 
 @hookimpl
 def underpaint_verbs() -> Sequence[Verb]:
-    """Variation; the maps of a material."""
+    """Variation; editing by instruction; the maps of a material."""
     strength = Parameter(name="strength", title="How different", default=0.45, minimum=0.05, maximum=1.0)
     return [
         Verb(
@@ -66,6 +71,15 @@ def underpaint_verbs() -> Sequence[Verb]:
             description="Paints the visible picture once more, a little different each time, as a new layer.",
             start=variation,
             numbers=(strength,),
+            texts=("prompt",),
+            needs=frozenset({"document"}),
+        ),
+        Verb(
+            name="edit",
+            title="Edit by Instruction",
+            description="Changes the visible picture as the prompt says ('make it night'), as a new layer. "
+            "Needs a model that can, FLUX.1 Kontext for one.",
+            start=edit,
             texts=("prompt",),
             needs=frozenset({"document"}),
         ),

@@ -100,7 +100,7 @@ def _pairs(record: Provenance) -> list[tuple[str, object]]:
 
 
 def _operation(request: Mapping[str, object]) -> Mapping[str, object]:
-    for name in ("text_to_image", "image_to_image", "inpaint"):
+    for name in ("text_to_image", "image_to_image", "edit_image", "inpaint"):
         found = request.get(name)
         if isinstance(found, Mapping):
             return found

@@ -45,4 +45,4 @@ class PostprocessorInfo:
     name: str
     title: str = ""
     operations: tuple[str, ...] = ()
-    """Operations it is for, "txt2img", "img2img" or "inpaint"; none means all."""
+    """Operations it is for, "txt2img", "img2img", "edit" or "inpaint"; none means all."""

@@ -51,8 +51,8 @@ class Priority(enum.Enum):
 class GenerateRequest:
     """Everything that decides a picture. None and "" mean: the model's default.
 
-    Without `image` it is text to image; with `image` image to image; with `image` and `mask` inpainting
-    (both of one size and place; mask 1 = repaint, 0 = keep, between = mix).
+    Without `image` it is text to image; with `image` image to image, with `edit` editing by instruction; with
+    `image` and `mask` inpainting (both of one size and place; mask 1 = repaint, 0 = keep, between = mix).
     """
 
     prompt: str = ""
@@ -75,6 +75,8 @@ class GenerateRequest:
     """Where the top edge belongs on the canvas; text to image only."""
     image: Image | None = None
     mask: Image | None = None
+    edit: bool = False
+    """The prompt is an instruction that says what to change in `image`: for models that can "edit"."""
     strength: float | None = None
     """Above 0.0 to 1.0; None: 0.6 for image to image, 1.0 for inpainting."""
     grow: float | None = None

@@ -84,6 +84,12 @@ class ImageToImage(_message.Message):
     strength: float
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., strength: _Optional[float] = ...) -> None: ...
 
+class EditImage(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.ImageRef
+    def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ...) -> None: ...
+
 class Inpaint(_message.Message):
     __slots__ = ("image", "mask", "strength", "grow_px", "feather_px")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -145,7 +151,7 @@ class Control(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., role: _Optional[str] = ..., strength: _Optional[float] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., model: _Optional[str] = ..., preprocessor: _Optional[str] = ..., parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +163,7 @@ class JobSpec(_message.Message):
     IMAGE_TO_IMAGE_FIELD_NUMBER: _ClassVar[int]
     INPAINT_FIELD_NUMBER: _ClassVar[int]
     PREPROCESS_FIELD_NUMBER: _ClassVar[int]
+    EDIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     TILE_X_FIELD_NUMBER: _ClassVar[int]
     TILE_Y_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_LAYOUT_FIELD_NUMBER: _ClassVar[int]
@@ -174,13 +181,14 @@ class JobSpec(_message.Message):
     image_to_image: ImageToImage
     inpaint: Inpaint
     preprocess: Preprocess
+    edit_image: EditImage
     tile_x: bool
     tile_y: bool
     output_layout: _image_pb2.ImageLayout
     result_form: ResultForm
     postprocess: _containers.RepeatedScalarFieldContainer[str]
     controls: _containers.RepeatedCompositeFieldContainer[Control]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

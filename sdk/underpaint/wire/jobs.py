@@ -97,6 +97,8 @@ def request_to_spec(
         spec.text_to_image.width_px = request.width or 0
         spec.text_to_image.height_px = request.height or 0
         spec.text_to_image.x_px, spec.text_to_image.y_px = request.x, request.y
+    elif request.edit:
+        spec.edit_image.image.CopyFrom(image)
     elif mask is None:
         spec.image_to_image.CopyFrom(job_service_pb2.ImageToImage(image=image, strength=request.strength))
     else:

@@ -41,6 +41,8 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         found += _image(spec.image_to_image.image, f"{field}.image_to_image.image")
         if spec.image_to_image.HasField("strength"):
             found += check_strength(f"{field}.image_to_image.strength", spec.image_to_image.strength)
+    elif operation == "edit_image":
+        found += _image(spec.edit_image.image, f"{field}.edit_image.image")
     elif operation == "inpaint":
         found += _inpaint(spec.inpaint, f"{field}.inpaint")
     elif operation == "preprocess":
@@ -50,7 +52,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
             if getattr(spec, name):
                 found.append(Violation(f"{field}.{name}", "is for pictures that a model makes"))
     else:
-        text = "set one of text_to_image, image_to_image, inpaint and preprocess"
+        text = "set one of text_to_image, image_to_image, edit_image, inpaint and preprocess"
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)

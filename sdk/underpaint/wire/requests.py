@@ -42,6 +42,10 @@ def check_request(request: Request) -> list[Violation]:
         for name, given in (("mask", request.mask), ("strength", request.strength)):
             if given is not None:
                 found.append(Violation(f"spec.image_to_image.{name}", f"a {name} needs an image"))
+        if request.edit:
+            found.append(Violation("spec.edit_image.image", "editing needs an image"))
+    elif request.edit:
+        found += _edit(request)
     else:
         found += _request_with_image(request)
     if request.image is None or request.mask is None:
@@ -63,6 +67,20 @@ def check_job_origin(origin: JobOrigin) -> list[Violation]:
             title=origin.title,
         )
     )
+
+
+def _edit(request: GenerateRequest) -> list[Violation]:
+    given = {
+        "a mask": request.mask,
+        "a strength": request.strength,
+        "a width": request.width,
+        "a height": request.height,
+    }
+    return [
+        Violation("spec.edit_image", f"takes an image and an instruction; {name} means nothing to it")
+        for name, value in given.items()
+        if value is not None
+    ]
 
 
 def _request_with_image(request: GenerateRequest) -> list[Violation]:

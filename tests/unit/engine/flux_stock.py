@@ -53,7 +53,7 @@ class FluxStock:
             return {}
 
         pictures = self.pipeline(
-            case.prompt,
+            prompt=case.prompt,
             width=case.width,
             height=case.height,
             num_inference_steps=case.steps,

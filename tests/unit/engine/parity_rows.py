@@ -42,6 +42,7 @@ FLOW_ROWS: Final = (
     Row("flux-fill", "inpaint", 0.7),
     Row("flux-fill", "inpaint", 1.0),
     Row("flux-kontext", "txt2img", 1.0),
+    Row("flux-kontext", "edit", 1.0),
 )
 """Compared under flow-match Euler, the one scheduler that FLUX's stock pipelines take."""
 TITLES: Final = {

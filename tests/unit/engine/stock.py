@@ -114,6 +114,8 @@ class Case:
         elif self.operation == "img2img":
             spec.image_to_image.image.CopyFrom(image)
             spec.image_to_image.strength = self.strength
+        elif self.operation == "edit":
+            spec.edit_image.image.CopyFrom(image)
         else:
             spec.inpaint.image.CopyFrom(image)
             spec.inpaint.mask.CopyFrom(mask)

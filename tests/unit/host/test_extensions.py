@@ -121,6 +121,16 @@ def test_a_variation_paints_the_picture_again_with_another_seed_each_time(
     assert len(host.documents["wall"].undo_steps) == 2
 
 
+def test_an_edit_sends_what_is_visible_with_the_instruction(host: RecordingHost, session: Session) -> None:
+    verb = extensions().verbs["edit"]
+    task = verb.start(session, values_for(verb, prompt="make it night"))
+    host.finish(task)
+    assert task.state is TaskState.PLACED, task.error
+    assert task.update is not None and task.update.resolved["prompt"] == "make it night"
+    assert set(task.update.resolved["edit_image"]) == {"image"}  # type: ignore[arg-type]
+    assert len(host.documents["wall"].layers) == 2
+
+
 def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost, session: Session) -> None:
     host.documents["wall"].select(Selection.rectangle(Bounds(40, 30, 40, 30)))
     for name in ("wear", "foreign"):
@@ -133,7 +143,7 @@ def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost
 
 def test_a_broken_plugin_takes_no_other_with_it() -> None:
     found = extensions("wear", "absent", "half", "raises")
-    assert set(found.verbs) == {"pbr-maps", "variation", "wear"}
+    assert set(found.verbs) == {"edit", "pbr-maps", "variation", "wear"}
     assert set(found.control_sources) == {"merged", "layer", "selection"}
     assert found.hosts == {"paper": RecordingHost}
     problems = {info.name: info.problem for info in found.infos()}
@@ -153,7 +163,7 @@ def test_blocked_ones_are_not_imported() -> None:
     ]
     environ = {"UNDERPAINT_PLUGINS_ALLOW": "nothing, at-all"}
     assert load_extensions(environ).verbs == {}
-    assert set(load_extensions({}).verbs) >= {"pbr-maps", "variation"}
+    assert set(load_extensions({}).verbs) >= {"edit", "pbr-maps", "variation"}
 
 
 WHEEL = """
@@ -201,10 +211,15 @@ def test_what_lies_in_the_extensions_folder_is_found_without_pip(
 
 def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:
     found = extensions("wear")
-    assert [verb.title for verb in found.verbs_for(host)] == ["Material Maps", "Variation", "Wear down"]
+    assert [verb.title for verb in found.verbs_for(host)] == [
+        "Edit by Instruction",
+        "Material Maps",
+        "Variation",
+        "Wear down",
+    ]
     assert [one.title for one in found.control_sources_for(host)] == ["Layer", "Selection", "Visible picture"]
     host.capabilities = frozenset()
-    assert [verb.name for verb in found.verbs_for(host)] == ["pbr-maps", "variation"]
+    assert [verb.name for verb in found.verbs_for(host)] == ["edit", "pbr-maps", "variation"]
     assert [one.name for one in found.control_sources_for(host)] == ["merged"]
 
 
