@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ModelInfo,
         PixelFormat,
         Preview,
+        Region,
         Tiling,
     )
 
@@ -53,6 +54,7 @@ _HOMES = {
     "ModelInfo": "types",
     "PixelFormat": "types",
     "Preview": "types",
+    "Region": "types",
     "Tiling": "types",
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "ModelInfo",
     "PixelFormat",
     "Preview",
+    "Region",
     "Session",
     "Tiling",
     "UnderpaintError",

@@ -7,6 +7,7 @@ host. That host needs numpy and Pillow, and is loaded when a command runs, not w
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ import typer
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
 from underpaint.cli.controls import ControlOption, attached
+from underpaint.cli.regions import RegionLayerOption, RegionOption, from_files, from_layers
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import Notice, Session, Settings, Task
 from underpaint.types import Tiling
@@ -71,6 +73,7 @@ def txt2img(
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
     control: ControlOption = None,
+    region: RegionOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,11 +82,14 @@ def txt2img(
     Example: underpaint txt2img 'mossy cobblestones' --size 512x512 --tile xy -o cobbles.png
 
     After a drawing: underpaint txt2img 'grey cobblestone' --control line-art=plan.png -o cobbles.png
+
+    In parts: underpaint txt2img 'grey cobblestone' --region 'green moss=where.png' -o path.png
     """
     from underpaint.cli.documents import host_of
 
     width, height = _parse_size(size)
     settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
+    settings = replace(settings, regions=from_files(region))
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
     paint(host_of(), output, as_json, make, private=private)
 
@@ -105,6 +111,8 @@ def img2img(
     tile: TileOption = Tiling.NONE,
     post: PostOption = None,
     control: ControlOption = None,
+    region: RegionOption = None,
+    region_layer: RegionLayerOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,6 +129,7 @@ def img2img(
     document = read_document(image)
     source = layer_named(document, layer, "layer").layer_id if layer else None
     settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, strength, post, control)
+    settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
 
     def generate(session: Session) -> Task:
         return session.generate(prompt, settings, source_layer=source, from_picture=source is None)
@@ -155,6 +164,8 @@ def inpaint(
     negative: NegativeOption = "",
     post: PostOption = None,
     control: ControlOption = None,
+    region: RegionOption = None,
+    region_layer: RegionLayerOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -173,6 +184,7 @@ def inpaint(
     settings = settings_of(
         model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control
     )
+    settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
     paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from underpaint.types import Image, PreprocessRequest, Request
+from underpaint.types import Control, Image, PreprocessRequest, Request
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.jobs import request_to_spec
+from underpaint.wire.regions import ControlPixels
 
 
 class Inputs:
@@ -27,8 +28,12 @@ class Inputs:
         if isinstance(request, PreprocessRequest):
             return request_to_spec(request, image)
         mask = await self._optional(request.mask)
-        controls = [(await self._get(one.image), await self._optional(one.mask)) for one in request.controls]
-        return request_to_spec(request, image, mask, controls)
+        controls = await self._controls(request.controls)
+        regions = [(await self._get(one.mask), await self._controls(one.controls)) for one in request.regions]
+        return request_to_spec(request, image, mask, controls, regions)
+
+    async def _controls(self, controls: Sequence[Control]) -> list[ControlPixels]:
+        return [(await self._get(one.image), await self._optional(one.mask)) for one in controls]
 
     async def _optional(self, image: Image | None) -> image_pb2.ImageRef | None:
         return None if image is None else await self._get(image)

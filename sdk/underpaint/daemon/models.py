@@ -185,6 +185,7 @@ def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] 
         license=traits.license,
         native_inpainting=traits.native_inpainting,
         controls=tuple(controls),
+        regions=traits.regions,
     )
 
 

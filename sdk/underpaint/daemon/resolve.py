@@ -12,6 +12,7 @@ from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.processing import check_postprocessors, complete, edges_of, set_output
+from underpaint.daemon.region_specs import resolve_regions
 from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
@@ -98,6 +99,8 @@ class Resolver:
             raise_for([Violation("spec.inpaint.mask", "is empty: select or paint something to repaint")])
         _output(spec, operation, images)
         self._room(spec, images)
+        masks = resolve_regions(spec, model, _window(spec, operation, images), self._blobs)
+        images |= {f"region-{number}": mask for number, mask in enumerate(masks)}
         return images | await self._steer(spec, operation, model, images)
 
     async def _steer(

@@ -282,4 +282,5 @@ def inputs_of(spec: JobSpec) -> list[str]:
         found = [spec.preprocess.image.blob]
     for control in spec.controls:
         found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
+    found += [region.mask.blob for region in spec.regions]
     return list(dict.fromkeys(found))

@@ -14,6 +14,7 @@ from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.host.mainthread import HoldMeter, MainThreadQueue
 from underpaint.host.offers import fields_of, missing, start_verb, tooltip_of
 from underpaint.host.protocol import ClientProtocol, JobHandle
+from underpaint.host.regions import AttachedRegion
 from underpaint.host.session import Session
 from underpaint.host.settings import Settings
 from underpaint.host.task import Task, TaskState
@@ -22,6 +23,7 @@ from underpaint.provenance import remembered
 
 __all__ = [
     "AttachedControl",
+    "AttachedRegion",
     "Canvas",
     "Capability",
     "ClientProtocol",

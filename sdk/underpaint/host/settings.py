@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from underpaint.host.controls import AttachedControl
+from underpaint.host.regions import AttachedRegion
 from underpaint.types import GenerateRequest, Tiling
 
 
@@ -23,9 +24,11 @@ class Settings:
     postprocess: tuple[str, ...] = ()
     controls: tuple[AttachedControl, ...] = ()
     """What the picture keeps to; read from the document when a verb starts."""
+    regions: tuple[AttachedRegion, ...] = ()
+    """Parts with prompts of their own, the lowest first; read from the document when a verb starts."""
 
     def request(self, prompt: str) -> GenerateRequest:
-        """A request with these choices; `strength` and the pixels of `controls` are left to the verb."""
+        """A request with these choices; `strength` and what it reads from the document are the verb's."""
         return GenerateRequest(
             prompt=prompt,
             negative_prompt=self.negative_prompt,

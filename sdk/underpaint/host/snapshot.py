@@ -15,8 +15,9 @@ from underpaint.geometry import fill_window
 from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
 from underpaint.host.cropping import cropped, cropped_controls
+from underpaint.host.regions import covering, read_regions
 from underpaint.host.settings import Settings, title_of
-from underpaint.types import Bounds, JobOrigin, ModelInfo, PixelFormat, Request, ResultForm
+from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, PixelFormat, Request, ResultForm
 
 ANY_MODEL = ModelInfo(name="", native_size=1024, size_multiple=64)
 """Whose context is read while the daemon has not told of its models: it holds those of smaller models.
@@ -66,8 +67,7 @@ def fill(
     mask = adapter.read_selection(canvas.document_id, read)
     origin = _origin(adapter, canvas, prompt, "Fill", client_id)
     request = replace(
-        settings.request(prompt),
-        controls=read_controls(settings.controls, adapter, canvas.document_id, read),
+        _asked_with(settings, prompt, adapter, canvas.document_id, read),
         strength=strength,
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
@@ -75,9 +75,8 @@ def fill(
 
     def asked(model: ModelInfo) -> Snapshot:
         context = window(model).intersect(read)
-        controls = cropped_controls(request.controls, context)
         pixels = replace(request, image=cropped(image, context), mask=cropped(mask, context))
-        return Snapshot(replace(pixels, controls=controls), ResultKind.LAYER, context, origin)
+        return Snapshot(_within(pixels, context), ResultKind.LAYER, context, origin)
 
     return asked
 
@@ -96,17 +95,19 @@ def generate(
     """A picture for the whole canvas: from words, from one layer, or from the visible picture."""
     canvas = adapter.canvas()
     origin = _origin(adapter, canvas, prompt, "Generate", client_id)
-    request = replace(settings.request(prompt), output=canvas.result_format)
+    read = canvas.bounds
     if source_layer is None and not from_picture:
         # Where the picture hangs over the canvas there is nothing to read, and controls say nothing.
         read = generation_bounds(canvas.bounds, model or ANY_MODEL).intersect(canvas.bounds)
-        attached = read_controls(settings.controls, adapter, canvas.document_id, read)
+    request = replace(
+        _asked_with(settings, prompt, adapter, canvas.document_id, read), output=canvas.result_format
+    )
+    if source_layer is None and not from_picture:
 
         def from_words(model: ModelInfo) -> Snapshot:
             size = generation_bounds(canvas.bounds, model)
-            controls = cropped_controls(attached, size.intersect(read))
             sized = replace(request, width=size.width, height=size.height, x=size.x, y=size.y)
-            return Snapshot(replace(sized, controls=controls), ResultKind.LAYER, size, origin)
+            return Snapshot(_within(sized, size.intersect(read)), ResultKind.LAYER, size, origin)
 
         return from_words
     image = (
@@ -114,10 +115,8 @@ def generate(
         if source_layer is None
         else adapter.read_layer(canvas.document_id, source_layer, canvas.bounds)
     )
-    controls = read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds)
-    strength = None if edit else settings.strength
-    request = replace(request, image=image, edit=edit, strength=strength, controls=controls)
-    return lambda model: Snapshot(request, ResultKind.LAYER, canvas.bounds, origin)
+    request = replace(request, image=image, edit=edit, strength=None if edit else settings.strength)
+    return lambda model: Snapshot(_within(request, read), ResultKind.LAYER, read, origin)
 
 
 def texture(
@@ -132,19 +131,19 @@ def texture(
     result_format: PixelFormat,
 ) -> Asked:
     """A picture of its own, that belongs to no document."""
-    request = replace(settings.request(prompt), width=width, height=height, output=result_format)
 
     def size(model: ModelInfo) -> Bounds:
         return Bounds(0, 0, width or model.native_size, height or model.native_size)
 
     read = size(model or ANY_MODEL)
-    attached = read_controls(settings.controls, adapter, "", read)
+    request = replace(
+        _asked_with(settings, prompt, adapter, "", read), width=width, height=height, output=result_format
+    )
     origin = JobOrigin(client_id, "", adapter.host_context(""), title_of(prompt, "Texture"))
 
     def asked(model: ModelInfo) -> Snapshot:
         place = size(model)
-        controls = cropped_controls(attached, place.intersect(read))
-        return Snapshot(replace(request, controls=controls), ResultKind.TEXTURE, place, origin)
+        return Snapshot(_within(request, place.intersect(read)), ResultKind.TEXTURE, place, origin)
 
     return asked
 
@@ -167,6 +166,23 @@ def generation_bounds(canvas: Bounds, model: ModelInfo) -> Bounds:
     x = canvas.x + max(0, (canvas.width - width) // 2)
     y = canvas.y + max(0, (canvas.height - height) // 2)
     return Bounds(x, y, width, height)
+
+
+def _asked_with(
+    settings: Settings, prompt: str, adapter: HostAdapter, document_id: str, read: Bounds
+) -> GenerateRequest:
+    """What is set, with what of it is read from the document within `read`."""
+    return replace(
+        settings.request(prompt),
+        controls=read_controls(settings.controls, adapter, document_id, read),
+        regions=read_regions(settings.regions, adapter, document_id, read),
+    )
+
+
+def _within(request: GenerateRequest, bounds: Bounds) -> GenerateRequest:
+    """The same, cut to what the model that is used paints; touches no host."""
+    controls = cropped_controls(request.controls, bounds)
+    return replace(request, controls=controls, regions=covering(request.regions, bounds))
 
 
 def _origin(adapter: HostAdapter, canvas: Canvas, prompt: str, verb: str, client_id: str) -> JobOrigin:

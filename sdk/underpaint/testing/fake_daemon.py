@@ -67,6 +67,7 @@ FAKE_MODEL: Final = ModelInfo(
     schedulers=("euler", "ddim"),
     loaded=True,
     controls=(ControlRole("depth", ("fake-control",)), ControlRole("line-art", ("fake-control",))),
+    regions=True,
 )
 FAKE_CONTROL: Final = ControlModelInfo(
     name="fake-control",

@@ -13,6 +13,7 @@ from underpaint.v1 import model_service_pb2
 from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_to_layout
 from underpaint.wire.jobs import state_from
+from underpaint.wire.regions import complete_region, lift_controls
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
     model = next(model for model in models if spec.model in ("", model.name))
     operation = spec.WhichOneof("operation")
     resolved.model = model.name
+    for region in resolved.regions:
+        complete_region(region)
+    lift_controls(resolved)
     for control in resolved.controls:
         complete_control(control)
         roles = (one.models for one in model.controls if one.role == control.role)
@@ -85,6 +89,7 @@ def inputs_of(spec: pb.JobSpec) -> list[str]:
     found = [] if operation == "text_to_image" else [getattr(spec, operation).image.blob]
     if operation == "inpaint":
         found.append(spec.inpaint.mask.blob)
-    for control in spec.controls:
+    for control in [*spec.controls, *(control for region in spec.regions for control in region.controls)]:
         found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
+    found += [region.mask.blob for region in spec.regions]
     return list(dict.fromkeys(found))

@@ -22,6 +22,7 @@ from underpaint.types.pixels import (
 from underpaint.types.places import Bounds
 from underpaint.types.processors import Parameter, PostprocessorInfo, PreprocessorInfo
 from underpaint.types.provenance import Provenance
+from underpaint.types.regions import Region
 from underpaint.types.requests import (
     GenerateRequest,
     JobOrigin,
@@ -63,6 +64,7 @@ __all__ = [
     "Priority",
     "Progress",
     "Provenance",
+    "Region",
     "Request",
     "ResultForm",
     "ResultRef",

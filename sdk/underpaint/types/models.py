@@ -35,6 +35,8 @@ class ModelInfo:
     controls: tuple[ControlRole, ...] = ()
     """Roles of control images that it takes, by role."""
     kind: str = "pipeline"
+    regions: bool = False
+    """Whether it takes `GenerateRequest.regions`."""
 
 
 @dataclass(frozen=True, slots=True)

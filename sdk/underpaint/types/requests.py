@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from underpaint.types.controls import Control
 from underpaint.types.pixels import Image, PixelFormat
+from underpaint.types.regions import Region
 
 
 class Tiling(enum.Enum):
@@ -92,6 +93,8 @@ class GenerateRequest:
     """Post-processors to run on the picture, in this order; `Client.postprocessors` lists them."""
     controls: tuple[Control, ...] = ()
     """Images that the picture keeps to, at most 8."""
+    regions: tuple[Region, ...] = ()
+    """Parts with prompts of their own, the lowest first, at most 8; for models with `ModelInfo.regions`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

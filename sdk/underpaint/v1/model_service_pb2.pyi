@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting", "controls", "kind")
+    __slots__ = ("name", "title", "family", "path", "operations", "native_size_px", "size_multiple_px", "min_size_px", "max_size_px", "default_steps", "default_guidance_scale", "default_scheduler", "schedulers", "loaded", "size_bytes", "problem", "license", "native_inpainting", "controls", "kind", "regions")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class Model(_message.Message):
     NATIVE_INPAINTING_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     family: str
@@ -48,7 +49,8 @@ class Model(_message.Message):
     native_inpainting: bool
     controls: _containers.RepeatedCompositeFieldContainer[ControlRole]
     kind: str
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ..., controls: _Optional[_Iterable[_Union[ControlRole, _Mapping]]] = ..., kind: _Optional[str] = ...) -> None: ...
+    regions: bool
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., operations: _Optional[_Iterable[str]] = ..., native_size_px: _Optional[int] = ..., size_multiple_px: _Optional[int] = ..., min_size_px: _Optional[int] = ..., max_size_px: _Optional[int] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., default_scheduler: _Optional[str] = ..., schedulers: _Optional[_Iterable[str]] = ..., loaded: bool = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., native_inpainting: bool = ..., controls: _Optional[_Iterable[_Union[ControlRole, _Mapping]]] = ..., kind: _Optional[str] = ..., regions: bool = ...) -> None: ...
 
 class ControlRole(_message.Message):
     __slots__ = ("role", "models")

@@ -24,6 +24,7 @@ from underpaint.wire.controls import control_to_message
 from underpaint.wire.images import format_to_layout, result_to_ref
 from underpaint.wire.limits import raise_for
 from underpaint.wire.plain import time_from, to_plain
+from underpaint.wire.regions import ControlPixels, RegionPixels, region_to_message
 from underpaint.wire.requests import check_request
 from underpaint.wire.status import status_to_error
 
@@ -63,10 +64,11 @@ def request_to_spec(
     request: Request,
     image: image_pb2.ImageRef | None = None,
     mask: image_pb2.ImageRef | None = None,
-    controls: Sequence[tuple[image_pb2.ImageRef, image_pb2.ImageRef | None]] = (),
+    controls: Sequence[ControlPixels] = (),
+    regions: Sequence[RegionPixels] = (),
 ) -> job_service_pb2.JobSpec:
     """A specification; `image` and `mask` are the uploaded pixels of the request's, `controls` those of its
-    controls, image and mask of each.
+    controls, image and mask of each, `regions` those of its regions.
 
     Raises `InvalidRequest` whose violations name every field that is out of range.
     """
@@ -88,6 +90,9 @@ def request_to_spec(
         controls=[
             control_to_message(control, *pixels)
             for control, pixels in zip(request.controls, controls, strict=True)
+        ],
+        regions=[
+            region_to_message(region, pixels) for region, pixels in zip(request.regions, regions, strict=True)
         ],
     )
     if request.output is not None:

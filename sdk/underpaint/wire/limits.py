@@ -22,6 +22,7 @@ from underpaint.wire.ranges import (
     check_texts,
     too_wide,
 )
+from underpaint.wire.regions import check_regions
 
 
 def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Violation]:
@@ -48,7 +49,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     elif operation == "preprocess":
         found += _image(spec.preprocess.image, f"{field}.preprocess.image")
         found += check_preprocess(spec.preprocess.preprocessor, spec.preprocess.parameters, field)
-        for name in ("postprocess", "controls"):
+        for name in ("postprocess", "controls", "regions"):
             if getattr(spec, name):
                 found.append(Violation(f"{field}.{name}", "is for pictures that a model makes"))
     else:
@@ -56,6 +57,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)
+    found += check_regions(spec, field)
     if spec.HasField("output_layout"):
         found += _output(spec, field)
     return found

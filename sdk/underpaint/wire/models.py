@@ -31,6 +31,7 @@ def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
         controls=roles_from(message.controls),
         # A daemon from before single files knew folders only.
         kind=message.kind or "pipeline",
+        regions=message.regions,
     )
 
 
@@ -57,4 +58,5 @@ def info_to_model(info: ModelInfo) -> model_service_pb2.Model:
         native_inpainting=info.native_inpainting,
         controls=roles_to(info.controls),
         kind=info.kind,
+        regions=info.regions,
     )

@@ -20,6 +20,7 @@ from underpaint.wire.ranges import (
     check_texts,
     check_whole,
 )
+from underpaint.wire.regions import check_region_types
 
 
 def check_request(request: Request) -> list[Violation]:
@@ -32,6 +33,7 @@ def check_request(request: Request) -> list[Violation]:
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_postprocess(request.postprocess, "spec")
     found += check_control_types(request.controls, "spec")
+    found += check_region_types(request.regions, len(request.controls), "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     if request.guidance_scale is not None:

@@ -47,3 +47,9 @@ def test_without_words_it_does_not_pretend_to_filter(options: dict[str, object])
 
 def test_a_job_without_a_prompt_passes() -> None:
     assert check_request({"preprocess": {}}, {"words": ["rose"]}) == ""
+
+
+def test_prompts_of_regions_are_read_too() -> None:
+    regions = [{"prompt": "moss"}, {"prompt": "a {red|red} rose"}]
+    assert check_request({"prompt": "wall", "regions": regions}, {"words": ["red rose"]}) == MESSAGE
+    assert check_request({"prompt": "wall", "regions": regions[:1]}, {"words": ["red rose"]}) == ""

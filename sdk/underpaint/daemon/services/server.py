@@ -39,6 +39,7 @@ CAPABILITIES = (
     "postprocess",
     "preprocess",
     "previews",
+    "regions",
     "resumable-watch",
     "yield-memory",
 )

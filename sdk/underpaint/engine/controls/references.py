@@ -88,19 +88,20 @@ class References(Shelved):
         cells: tuple[int, int],
         *,
         guided: bool,
+        prompts: int = 1,
     ) -> Iterator[None]:
         """Makes a denoiser's cross-attentions look at the references of each job, and only inside.
 
         `jobs` are the references of each job in this step, all with the same adapters in the same order, in
         a pass of `size` whose latents have `cells` (height, width). With `guided` the rows are those without
-        the prompts, which look at nothing, then those with them.
+        the prompts, which look at nothing, then those with them; `prompts` rows a job with regions' apart.
         """
         if not jobs[0]:
             yield
             return
         columns = list(zip(*jobs, strict=True))
-        tokens = [self._tokens(controls, guided=guided) for controls in columns]
-        weigh = Weights(columns, size, cells, rows=2 if guided else 1, device=self._device)
+        tokens = [self._tokens(controls, prompts, guided=guided) for controls in columns]
+        weigh = Weights(columns, size, cells, rows=prompts + guided, device=self._device)
         kept = {}
         try:
             for name, attention in attentions(unet):
@@ -119,11 +120,11 @@ class References(Shelved):
             for attention, processor in kept.items():
                 attention.processor = processor
 
-    def _tokens(self, controls: Sequence[PlannedControl], *, guided: bool) -> torch.Tensor:
+    def _tokens(self, controls: Sequence[PlannedControl], prompts: int, *, guided: bool) -> torch.Tensor:
         """One adapter's tokens for each row: `(rows, 1, tokens, text width)`."""
         looks = [self.look(control) for control in controls]
         nothing = [look.nothing for look in looks] if guided else []
-        return torch.cat([*nothing, *(look.picture for look in looks)])[:, None]
+        return torch.cat([*nothing, *[look.picture for look in looks] * prompts])[:, None]
 
     def _from_disk(self, place: Path) -> _Adapter:
         from safetensors import safe_open

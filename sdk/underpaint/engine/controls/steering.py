@@ -78,9 +78,9 @@ class Steering:
         """What must be in place during the denoiser's call; nothing of it stays."""
         height, width = inputs["sample"].shape[2:]
         references = [_of(job, kinds.IP_ADAPTER) for job in jobs]
-        return self.references.around(
-            unet, references, jobs[0].current.size, (height, width), guided=jobs[0].guided
-        )
+        prompts = len(inputs["sample"]) // len(jobs) - jobs[0].guided
+        size, guided = jobs[0].current.size, jobs[0].guided
+        return self.references.around(unet, references, size, (height, width), guided=guided, prompts=prompts)
 
     def _has(self, need: Need) -> bool:
         kind, path = need

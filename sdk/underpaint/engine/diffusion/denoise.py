@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +12,7 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance, begin
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.unet_parts import UNetParts
+from underpaint.engine.regions.reading import mixed, told_by_place
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
@@ -40,13 +41,15 @@ def denoise(
     inputs = denoiser_inputs(jobs, parts)
     inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
     inputs |= steering.arguments(jobs, inputs)
-    with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs):
+    apart = parts.text_everywhere
+    told = nullcontext() if apart else told_by_place(unet, jobs)
+    with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs), told:
         output = unet(**inputs, return_dict=False)[0].float()
-    advance(jobs, output)
+    advance(jobs, mixed(jobs, output) if apart else output)
 
 
 def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str, Any]:
-    """Arguments for one call of the U-Net for all jobs: without the prompts first, then with them."""
+    """Arguments for one call of the U-Net for all jobs: without the prompts, with them, with regions'."""
     samples, timesteps = [], []
     for job in jobs:
         current = job.current
@@ -57,11 +60,13 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str
         samples.append(sample)
         timesteps.append(current.sampler.timestep.float())
     texts = readings(jobs)
-    if jobs[0].guided:
-        samples, timesteps = samples * 2, timesteps * 2
+    if parts.text_everywhere:
+        texts += [text for one in zip(*(job.regional for job in jobs), strict=True) for text in one]
+    rows = len(texts) // len(jobs)
+    samples, timesteps = samples * rows, timesteps * rows
     condition = None
     if parts.guidance_width is not None:
-        scales = [job.resolved.guidance_scale for job in jobs]
+        scales = [job.resolved.guidance_scale for job in jobs] * rows
         condition = _guidance_embedding(scales, parts.guidance_width).to(parts.device, parts.dtype)
     return {
         "sample": torch.cat(samples).to(parts.device, parts.dtype),

@@ -16,6 +16,7 @@ from underpaint.engine.inpaint import resize
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
 from underpaint.engine.prompts import choose_wildcards
+from underpaint.engine.regions.plan import RegionPlan, plan_regions
 from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import SECOND_PASS_STRENGTH, Size
 from underpaint.hookspecs import ModelTraits
@@ -81,6 +82,7 @@ class DiffusionTask(Task):
     passes: list[Pass]
     generator: torch.Generator
     controls: tuple[PlannedControl, ...]
+    regions: RegionPlan | None = None
     guided: bool
     """Whether the denoiser runs twice, with and without the prompt."""
     pass_index: int = 0
@@ -89,6 +91,8 @@ class DiffusionTask(Task):
     refiner_text: TextEncoding | None = None
     """The same prompts, read by the refiner's text encoder."""
     refiner_negative: TextEncoding | None = None
+    region_texts: tuple[TextEncoding, ...] = ()
+    refiner_region_texts: tuple[TextEncoding, ...] = ()
     made: Floats | None = None
     """The last decoded picture, RGB `(height, width, 3)`."""
 
@@ -112,6 +116,11 @@ class DiffusionTask(Task):
         return references[self.stage_step] if references and self.stage_index == first else None
 
     @property
+    def regional(self) -> tuple[TextEncoding, ...]:
+        """The regions' prompts for the denoiser whose turn it is."""
+        return self.refiner_region_texts if self.current.refined else self.region_texts
+
+    @property
     def steered_by(self) -> tuple[PlannedControl, ...]:
         """The controls that count in the next step; a refiner goes on without, its shape is another."""
         current = self.current
@@ -132,13 +141,14 @@ def prepare_task(
     *,
     guided: Callable[[job_service_pb2.JobSpec], bool],
     missing: Callable[[Sequence[PlannedControl]], int],
+    cell: int,
     refiner_from: float = 1.0,
 ) -> DiffusionTask:
     """Checks and plans a job; `missing` counts what must be loaded for it, given its controls.
 
-    `guided`: whether the denoiser runs twice a step for a resolved specification. `refiner_from`: share of
-    the noise schedule, 0.0 to 1.0, behind which a refiner takes over. Raises `InvalidRequest`,
-    `OperationUnsupported` or `PluginFailed`.
+    `guided`: whether the denoiser runs twice a step for a resolved specification. `cell`: pixels that a
+    latent cell spans along one side. `refiner_from`: share of the noise schedule, 0.0 to 1.0, behind which a
+    refiner takes over. Raises `InvalidRequest`, `OperationUnsupported` or `PluginFailed`.
     """
     spec = resolve(assignment, traits, model)
     notes = choose_wildcards(spec)
@@ -161,16 +171,19 @@ def prepare_task(
         for one in passes:
             one.reference = resize(image.source.rgb, one.size, image.tiling)
     window = Bounds(image.x, image.y, image.sizes.target.width, image.sizes.target.height)
-    controls = plan_controls(assignment, spec, window, [one.size for one in passes], image.tiling)
+    sizes = [one.size for one in passes]
+    controls = plan_controls(assignment, spec, window, sizes, image.tiling)
+    regions, left_out = plan_regions(assignment, spec, window, sizes, cell, image.tiling)
     return DiffusionTask(
         job=assignment.job,
         plan=_stages(passes, missing(controls), sum(one.reference is not None for one in controls)),
         resolved=spec,
-        notes=notes,
+        notes=notes + left_out,
         image=image,
         passes=passes,
         generator=generator,
         controls=controls,
+        regions=regions,
         guided=guided(spec),
     )
 

@@ -29,6 +29,7 @@ from underpaint.engine.finish import finish_picture
 from underpaint.engine.memory.estimates import Need
 from underpaint.engine.prompts import parse, plain
 from underpaint.engine.provenance import file_sha256
+from underpaint.engine.regions.reading import Texts, read_all
 from underpaint.engine.residency import Shelf
 from underpaint.hookspecs import ModelTraits
 from underpaint.types import Preview, StageKind
@@ -109,8 +110,10 @@ class LatentFamily(ABC):
         """Checks and plans a job; see `Family.prepare`."""
         task = self._plan(assignment)
         if self._vocabulary is not None:
-            task.notes += self._vocabulary.read(plain(task.resolved.prompt)).notes(self.name)
-            if any(span.weight != 1.0 for span in parse(task.resolved.prompt)):
+            prompts = (task.resolved.prompt, *(task.regions.prompts if task.regions is not None else ()))
+            for prompt in dict.fromkeys(prompts):
+                task.notes += self._vocabulary.read(plain(prompt)).notes(self.name)
+            if any(span.weight != 1.0 for prompt in prompts for span in parse(prompt)):
                 task.notes.append(f"The model {self.name!r} reads plain words; weights count for nothing.")
         return task
 
@@ -125,7 +128,8 @@ class LatentFamily(ABC):
             tokens = text.hidden.shape[1] if text is not None else 0
             who = (self.name, job.current.refined, self._apart(job))
             nets = tuple(control.folder for control in job.steered_by)
-            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets)
+            regions = tuple(text.hidden.shape[1] for text in job.regional)
+            return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
             return (kind, self.name, job.current.size, job.image.tiling)
         return (kind, self.name, job.job)
@@ -208,15 +212,18 @@ class LatentFamily(ABC):
                 job.stage_step = job.plan[job.stage_index].steps - 1
 
     def _encode_text(self, job: DiffusionTask) -> None:
-        job.text, job.negative = self._read(self._parts, job)
-        if job.text.dropped:
-            job.notes.append(f"The prompt is too long for this model; it did not read: {job.text.dropped!r}.")
+        job.text, job.negative, job.region_texts = self._read(self._parts, job)
+        for text in (job.text, *job.region_texts):
+            if text.dropped:
+                job.notes.append(f"The prompt is too long for this model; it did not read: {text.dropped!r}.")
 
-    def _read(self, parts: Parts, job: DiffusionTask) -> tuple[TextEncoding, TextEncoding | None]:
-        prompt = self._told(job.resolved.prompt)
-        if not job.guided:
-            return parts.text.encode(prompt), None
-        return parts.text.encode_both(prompt, self._told(job.resolved.negative_prompt))
+    def _read(self, parts: Parts, job: DiffusionTask) -> Texts:
+        def read(prompt: str) -> tuple[TextEncoding, TextEncoding | None]:
+            if not job.guided:
+                return parts.text.encode(self._told(prompt)), None
+            return parts.text.encode_both(self._told(prompt), self._told(job.resolved.negative_prompt))
+
+        return read_all(job, parts.text, read, apart=parts.text_everywhere)
 
     def _told(self, prompt: str) -> str:
         return prompt if self._vocabulary is None else self._vocabulary.read(plain(prompt)).prompt

@@ -55,6 +55,11 @@ class Parts(ABC):
         """Whether the denoiser takes the guidance scale as a number, in place of a second forward pass."""
 
     @property
+    def text_everywhere(self) -> bool:
+        """Whether each word of a prompt counts in every cell at once, so that none can be told a place."""
+        return False
+
+    @property
     def dtype(self) -> torch.dtype:
         """The number format that the denoiser computes in."""
         return self.components.dtype

@@ -71,6 +71,9 @@ class TextReader(Protocol):
     def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
         """A prompt and a negative prompt, of the same length."""
 
+    def filled(self, encodings: Sequence[TextEncoding]) -> list[TextEncoding]:
+        """Encodings filled up to the length of the longest."""
+
 
 class TextEncoders:
     """A model's text encoders. Their hidden states lie side by side; the last one's pooled text counts.
@@ -106,9 +109,13 @@ class TextEncoders:
         text = self.encode(prompt)
         if self._zero_negative and not negative:
             return text, text.nothing()
-        other = self.encode(negative)
-        length = max(text.hidden.shape[1], other.hidden.shape[1])
-        return self._filled(text, length), self._filled(other, length)
+        text, other = self.filled([text, self.encode(negative)])
+        return text, other
+
+    def filled(self, encodings: Sequence[TextEncoding]) -> list[TextEncoding]:
+        """Encodings filled up with empty chunks to the length of the longest."""
+        length = max(one.hidden.shape[1] for one in encodings)
+        return [self._filled(one, length) for one in encodings]
 
     def _encode(self, prompt: str) -> TextEncoding:
         spans, encoders = parse(prompt), self._encoders.values()

@@ -67,6 +67,7 @@ class UNetFamily(LatentFamily):
             self._sampler,
             guided=self._guided,
             missing=lambda controls: len(self._missing(controls)),
+            cell=self._parts.factor,
             refiner_from=self._refiner_from,
         )
 
@@ -114,4 +115,5 @@ class UNetFamily(LatentFamily):
     def _encode_text(self, job: DiffusionTask) -> None:
         super()._encode_text(job)
         if self._refiner is not None:
-            job.refiner_text, job.refiner_negative = self._read(self._refiner, job)
+            second = self._read(self._refiner, job)
+            job.refiner_text, job.refiner_negative, job.refiner_region_texts = second

@@ -26,6 +26,11 @@ class UNetParts(Parts):
         return int(self.denoiser_config["in_channels"]) != self.autoencoder.channels
 
     @property
+    def text_everywhere(self) -> bool:
+        """Whether the U-Net pools the text itself, so that each word counts in every cell at once."""
+        return self.denoiser_config.get("addition_embed_type") not in (None, "text_time")
+
+    @property
     def guidance_width(self) -> int | None:
         """Width of the embedded guidance scale, for models distilled with one."""
         width: int | None = self.denoiser_config.get("time_cond_proj_dim")

@@ -50,6 +50,7 @@ class Flux(LatentFamily):
             self._sampler,
             guided=self._guided,
             missing=lambda controls: len(self._missing(controls)),
+            cell=self._parts.factor,
         )
         spec = task.resolved
         if spec.negative_prompt and not task.guided:

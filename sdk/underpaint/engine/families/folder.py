@@ -102,6 +102,7 @@ def traits_of(
         native_inpainting=inpaints,
         control_base=base_of_unet(unet, latent, factor),
         adapter_bases=adapter_bases(unet, factor),
+        regions=True,
     )
 
 

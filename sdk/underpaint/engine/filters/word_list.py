@@ -3,9 +3,9 @@
     {"safety_filters": ["word-list"], "word-list": {"words": ["some word", "another"], "message": "…"}}
 
 Words are compared whole, in any case, accents and width aside ("ｗｏｒｄ", "wörd" and "Word" are "word");
-a phrase matches with any spaces and punctuation between its words. A prompt is read twice: as it is written,
-and as the model reads it, without marks and with what the request's seed chooses. `message` is what the user
-is told.
+a phrase matches with any spaces and punctuation between its words. Each prompt is read twice: as it is
+written, and as the model reads it, without marks and with what the request's seed chooses. `message` is what
+the user is told.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ MESSAGE = "The prompt holds a word that the policy of this machine does not allo
 
 
 def check_request(request: Mapping[str, object], options: Mapping[str, object]) -> str:
-    """ "" or the message. Looks at the prompt only: a negative prompt says what to leave out.
+    """ "" or the message. Looks at the prompts of the picture and of its regions.
+
+    A negative prompt is left alone: it says what to leave out.
 
     Raises `InvalidRequest` for options that hold no words.
     """
@@ -33,10 +35,14 @@ def check_request(request: Mapping[str, object], options: Mapping[str, object]) 
             'The safety filter word-list is on and has no words: the policy file must hold {"word-list": '
             '{"words": ["…"]}}, or not turn it on.'
         )
-    prompt = str(request.get("prompt", ""))
-    seed = request.get("seed", 0)
-    read = prompts.plain(prompts.choose(prompt, seed if isinstance(seed, int) else 0))
-    texts = [f" {plain(text)} " for text in (prompt, read)]
+    given = request.get("seed", 0)
+    seed = given if isinstance(given, int) else 0
+    written = {"prompt": str(request.get("prompt", ""))}
+    regions = request.get("regions", ())
+    for number, region in enumerate(regions if isinstance(regions, Sequence) else ()):
+        written[prompts.region_label(number)] = str(region.get("prompt", ""))
+    read = [prompts.plain(prompts.choose(prompt, seed, label)) for label, prompt in written.items()]
+    texts = [f" {plain(text)} " for text in (*written.values(), *read)]
     listed = [f" {plain(str(word))} " for word in words if plain(str(word))]
     found = any(word in text for word in listed for text in texts)
     return str(options.get("message") or MESSAGE) if found else ""

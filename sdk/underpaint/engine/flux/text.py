@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from underpaint.engine.diffusion.clip import ClipEncoder
@@ -42,6 +44,10 @@ class FluxText:
     def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
         """A prompt and a negative prompt; they are of one length by nature."""
         return self.encode(prompt), self.encode(negative)
+
+    def filled(self, encodings: Sequence[TextEncoding]) -> list[TextEncoding]:
+        """The same: they are of one length."""
+        return list(encodings)
 
     def _encode(self, prompt: str) -> TextEncoding:
         words = plain(prompt)

@@ -5,6 +5,6 @@ A backslash takes `( ) [ ] { } |` and itself out of that language: the next char
 
 from underpaint.engine.prompts.marks import escape
 from underpaint.engine.prompts.weights import Span, parse, plain
-from underpaint.engine.prompts.wildcards import choose, choose_wildcards
+from underpaint.engine.prompts.wildcards import choose, choose_wildcards, region_label
 
-__all__ = ["Span", "choose", "choose_wildcards", "escape", "parse", "plain"]
+__all__ = ["Span", "choose", "choose_wildcards", "escape", "parse", "plain", "region_label"]

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from underpaint.engine.prompts.marks import pieces
 from underpaint.v1 import job_service_pb2
 
 
 def choose_wildcards(spec: job_service_pb2.JobSpec) -> list[str]:
-    """Puts the seed's choices into both prompts of a resolved specification; what the user should know."""
+    """Puts the seed's choices into all prompts of a resolved specification; what the user should know."""
+    places: list[tuple[Any, str, str, str]] = [
+        (spec, "prompt", "prompt", "prompt"),
+        (spec, "negative_prompt", "negative_prompt", "negative prompt"),
+    ]
+    for number, region in enumerate(spec.regions):
+        places.append((region, "prompt", region_label(number), f"prompt of region {number + 1}"))
     notes = []
-    for field, title in (("prompt", "prompt"), ("negative_prompt", "negative prompt")):
-        written = getattr(spec, field)
-        chosen = choose(written, spec.seed, field)
+    for place, field, label, title in places:
+        written = getattr(place, field)
+        chosen = choose(written, spec.seed, label)
         if chosen != written:
-            setattr(spec, field, chosen)
+            setattr(place, field, chosen)
             notes.append(f"The seed chose the {title} {chosen!r}.")
     return notes
+
+
+def region_label(number: int) -> str:
+    """What `choose` calls the prompt of a region, counted from 0."""
+    return f"regions[{number}].prompt"
 
 
 def choose(prompt: str, seed: int, label: str = "prompt") -> str:

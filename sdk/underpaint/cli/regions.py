@@ -1,0 +1,115 @@
+"""--region and --region-layer: parts of a picture with prompts of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from underpaint.errors import InvalidRequest, Violation
+from underpaint.hookspecs import ControlSource
+from underpaint.host import AttachedRegion
+from underpaint.types import MASK_FORMAT, Bounds, Image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from underpaint.host import HostAdapter
+    from underpaint.testing.reference import Document
+
+RegionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        metavar="PROMPT=FILE[,strength=N]",
+        help="Paint this where the picture in FILE is white, for example 'red brick=wall.png'; scaled over "
+        "the picture. May be repeated: a later one covers an earlier one, and the rest follows the main "
+        "prompt. strength (0 to 1): how far it takes the place of what lies beneath.",
+    ),
+]
+RegionLayerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region-layer",
+        metavar="PROMPT=NAME[,strength=N]",
+        help="Paint this where the layer NAME of the .ora file covers. The layer is hidden. May be repeated; "
+        "lies over what --region says.",
+    ),
+]
+_STRENGTH = re.compile(r",\s*strength=([^,=]*)\Z")
+
+
+def from_files(options: list[str] | None) -> tuple[AttachedRegion, ...]:
+    """The regions of a command line; reads their files. Raises `InvalidRequest`."""
+    return tuple(_parsed(option, "region", _file_source) for option in options or ())
+
+
+def from_layers(options: list[str] | None, document: Document) -> tuple[AttachedRegion, ...]:
+    """Regions that layers of a document cover; hides these layers. Raises `InvalidRequest`."""
+    return tuple(
+        _parsed(option, "region-layer", partial(_layer_source, document)) for option in options or ()
+    )
+
+
+def _parsed(option: str, field: str, find: Callable[[str], tuple[ControlSource, str]]) -> AttachedRegion:
+    said = _STRENGTH.search(option)
+    # A prompt may hold commas and equals signs; the last one stands before the name.
+    prompt, equals, name = (option[: said.start()] if said else option).rpartition("=")
+    if not (equals and name):
+        what = "FILE" if field == "region" else "NAME"
+        _refuse(field, f"--{field} takes PROMPT={what}[,strength=N], not {option[:200]!r}.")
+    try:
+        strength = float(said[1]) if said else 1.0
+    except ValueError:
+        _refuse(field, f"--{field} takes a number for strength: {option[:200]!r}.")
+    source, choice = find(name)
+    return AttachedRegion(source=source, prompt=prompt, choice=choice, strength=strength)
+
+
+def _file_source(name: str) -> tuple[ControlSource, str]:
+    from PIL import Image as Pictures
+
+    from underpaint.testing.reference.png import BROKEN
+
+    path = Path(name)
+    try:
+        with Pictures.open(path) as picture:
+            mask = picture.convert("L")
+    except FileNotFoundError:
+        _refuse("region", f"The region's mask {path} does not exist: check the name.")
+    except (*BROKEN, Pictures.DecompressionBombError) as problem:
+        _refuse("region", f"The region's mask {path} is no picture that can be read ({problem}).")
+    return ControlSource(name=str(path), title=path.name, read=partial(_read, mask)), ""
+
+
+def _layer_source(document: Document, name: str) -> tuple[ControlSource, str]:
+    from underpaint.cli.documents import layer_named
+    from underpaint.host.standard import read_layer
+
+    layer = layer_named(document, name, "region-layer")
+    # As a mask layer, it says where and is no part of the picture.
+    document.change(layer.layer_id, lambda node: replace(node, visible=False), "Hide the region")
+    return ControlSource(name="layer", title=name, read=read_layer), layer.layer_id
+
+
+def _read(mask: Picture, adapter: HostAdapter, into: str, bounds: Bounds, choice: str) -> Image:
+    """`bounds` of the mask, scaled over the canvas of the document `into`; without one, over `bounds`."""
+    from PIL import Image as Pictures
+
+    whole = adapter.canvas().bounds if into else bounds
+    smaller = whole.width <= mask.width and whole.height <= mask.height
+    how = Pictures.Resampling.BOX if smaller else Pictures.Resampling.BILINEAR
+    left, top = bounds.x - whole.x, bounds.y - whole.y
+    part = mask.resize((whole.width, whole.height), how).crop(
+        (left, top, left + bounds.width, top + bounds.height)
+    )
+    return Image(bounds.width, bounds.height, part.tobytes(), MASK_FORMAT, bounds.x, bounds.y)
+
+
+def _refuse(field: str, message: str) -> NoReturn:
+    raise InvalidRequest(message, violations=[Violation(field, message)])

@@ -1,0 +1,1 @@
+"""Parts of a picture with prompts of their own: whose they are, and how a denoiser is told."""

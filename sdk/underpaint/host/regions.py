@@ -1,0 +1,89 @@
+"""Parts of a document attached to a job as regions, each with a prompt of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from underpaint.host.controls import AttachedControl, read_controls
+from underpaint.host.cropping import cropped, cropped_controls
+from underpaint.types import Alpha, Bounds, Channels, ColorSpace, Image, PixelFormat, Region
+
+if TYPE_CHECKING:
+    from underpaint.hookspecs import ControlSource
+    from underpaint.host.adapter import HostAdapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedRegion:
+    """A part of a document, and what to paint there: a row of a panel.
+
+    What a layer covers, whatever its colour, or what the selection does. Read when a verb starts, where it
+    paints. The lowest region comes first, as in `GenerateRequest.regions`.
+    """
+
+    source: ControlSource
+    """From `Extensions.control_sources_for`: a layer, the selection and so on."""
+    prompt: str
+    choice: str = ""
+    """A key of what `ControlSource.choices` gave; "" where it has none."""
+    strength: float = 1.0
+    controls: tuple[AttachedControl, ...] = ()
+    """What this part keeps to."""
+
+
+def read_regions(
+    attached: Iterable[AttachedRegion], adapter: HostAdapter, document_id: str, bounds: Bounds
+) -> tuple[Region, ...]:
+    """The regions of a job that paints `bounds`, their masks as they are read. On the host's main thread.
+
+    `covering` makes them ready to be sent, in any thread. Raises `HostError`, `PlaceGone` if what it reads
+    is gone.
+    """
+    return tuple(
+        Region(
+            mask=one.source.read(adapter, document_id, bounds, one.choice),
+            prompt=one.prompt,
+            strength=one.strength,
+            controls=read_controls(one.controls, adapter, document_id, bounds),
+        )
+        for one in attached
+    )
+
+
+def covering(regions: Iterable[Region], bounds: Bounds) -> tuple[Region, ...]:
+    """Regions that were read, cut to `bounds` (inside what was read), their masks made coverage."""
+    return tuple(
+        replace(
+            region,
+            mask=coverage_of(cropped(region.mask, bounds)),
+            controls=cropped_controls(region.controls, bounds),
+        )
+        for region in regions
+    )
+
+
+def coverage_of(image: Image) -> Image:
+    """What a picture covers, as a mask: its alpha, or all of it without one. A mask is its own coverage.
+
+    Rows without gaps. May be called from any thread.
+    """
+    format = image.format
+    if format.channels is Channels.GRAY:
+        return image
+    mask = PixelFormat(Channels.GRAY, format.data_type, Alpha.NONE, ColorSpace.DATA, format.row_order)
+    if not format.channels.has_alpha:
+        whole = PixelFormat(Channels.GRAY, alpha=Alpha.NONE, color_space=ColorSpace.DATA)
+        return replace(image, data=b"\xff" * (image.width * image.height), format=whole, stride=0)
+    size, pixel = format.data_type.size, format.bytes_per_pixel
+    data = memoryview(image.data).cast("B")
+    covered = bytearray(image.width * image.height * size)
+    for row in range(image.height):
+        first, start = row * image.row_bytes, row * image.width * size
+        line = bytes(data[first : first + image.width * pixel])
+        # Alpha is the last sample of a pixel; its bytes are picked one by one, all pixels at once.
+        for byte in range(size):
+            end = start + image.width * size
+            covered[start + byte : end : size] = line[pixel - size + byte :: pixel]
+    return replace(image, data=covered, format=mask, stride=0)
