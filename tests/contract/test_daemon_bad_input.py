@@ -157,7 +157,7 @@ OTHERS = [
     ),
     ("name that escapes", paint(model="../tiny"), "MODEL_NOT_FOUND", "absolute path", {}),
     ("folder without a model", paint(model="/"), "MODEL_NOT_FOUND", "no folder with model_index.json", {}),
-    ("pickled model", paint(model="pickled"), "MODEL_UNUSABLE", "safe_serialization", {"model": "pickled"}),
+    ("pickled model", paint(model="pickled"), "MODEL_UNUSABLE", "models convert", {"model": "pickled"}),
     (
         "model that cannot",
         paint(model="filler"),

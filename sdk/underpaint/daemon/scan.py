@@ -207,8 +207,8 @@ def _check_components(components: Mapping[str, Path], root: Path) -> None:
         if pickles and not any(file.endswith(".safetensors") for file in files):
             raise ModelUnusable(
                 f"its {name} comes as a pickle ({pickles[0]}), and loading a pickle runs whatever code it "
-                "holds. Get the model's safetensors files; or convert it on a machine you can lose: "
-                "from_pretrained(FOLDER).save_pretrained(NEW_FOLDER, safe_serialization=True) with diffusers"
+                "holds. Get the model's safetensors files, or make one of each such file: underpaint models "
+                f"convert '{path / pickles[0]}'"
             )
 
 

@@ -179,6 +179,5 @@ def _most(listing: Listing) -> str:
 def _pickle(path: Path) -> str:
     return (
         f"{path.suffix} files are pickles, and loading one runs whatever code it holds. Get the same model "
-        "as .safetensors; or convert it on a machine that you can lose, with "
-        "torch.load(FILE, weights_only=True) and safetensors.torch.save_file"
+        f"as .safetensors, or make one of it: underpaint models convert '{path}'"
     )

@@ -47,8 +47,8 @@ def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTrai
         return None
     if not any(folder.glob("*.safetensors")):
         raise ModelUnusable(
-            f"The control model {folder.name!r} has no safetensors weights. Download it again, or convert it "
-            "(diffusers: save_pretrained(..., safe_serialization=True)).",
+            f"The control model {folder.name!r} has no safetensors weights. Download it again, or make them "
+            f"of its .bin file: underpaint models convert '{folder / 'diffusion_pytorch_model.bin'}'.",
             metadata={"model": folder.name, "path": str(folder)},
         )
     facts = facts_of(folder)

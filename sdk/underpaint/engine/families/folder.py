@@ -182,10 +182,11 @@ def _component(folder: Path, index: Mapping[str, Any], name: str) -> Path:
 def _check_weights(folder: Path, component: Path) -> None:
     if any(component.glob("*.safetensors")):
         return
-    if [*component.glob("*.bin"), *component.glob("*.ckpt"), *component.glob("*.pt")]:
+    pickles = [*component.glob("*.bin"), *component.glob("*.ckpt"), *component.glob("*.pt")]
+    if pickles:
         raise unusable(
             folder,
             f"the weights of {component.name!r} are a pickle, which can run any code when read. Get the "
-            "model as safetensors, or convert it (diffusers: save_pretrained(..., safe_serialization=True))",
+            f"model as safetensors, or make one of each such file: underpaint models convert '{pickles[0]}'",
         )
     raise unusable(folder, f"the component {component.name!r} has no weights. Download the model again")
