@@ -84,6 +84,34 @@ def controls(as_json: JsonOption = False) -> None:
     )
 
 
+@app.command("loras")
+@guarded
+def list_loras(as_json: JsonOption = False) -> None:
+    """LoRAs: which models they fit, and the words that their makers say to put into the prompt."""
+    with connect_or_start() as client:
+        found = client.loras()
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [
+        (
+            one.name,
+            one.family,
+            ", ".join(one.models),
+            one.trigger,
+            f"{one.size_bytes / 1e6:,.0f} MB",
+            one.problem,
+        )
+        for one in found
+    ]
+    print_table(
+        ("lora", "family", "fits", "trigger", "size", "problem"),
+        rows,
+        empty="No LoRAs: put their safetensors files into a folder of models, and add that if it is not one "
+        "already: underpaint models roots add.",
+    )
+
+
 @app.command()
 @guarded
 def show(name: Name, as_json: JsonOption = False) -> None:

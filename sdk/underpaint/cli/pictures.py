@@ -17,6 +17,7 @@ import typer
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
 from underpaint.cli.controls import ControlOption, attached
+from underpaint.cli.loras import LoraOption, loras
 from underpaint.cli.regions import RegionLayerOption, RegionOption, from_files, from_layers
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import Notice, Session, Settings, Task
@@ -74,6 +75,7 @@ def txt2img(
     post: PostOption = None,
     control: ControlOption = None,
     region: RegionOption = None,
+    lora: LoraOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +90,7 @@ def txt2img(
     from underpaint.cli.documents import host_of
 
     width, height = _parse_size(size)
-    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control)
+    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control, lora)
     settings = replace(settings, regions=from_files(region))
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
     paint(host_of(), output, as_json, make, private=private)
@@ -113,6 +115,7 @@ def img2img(
     control: ControlOption = None,
     region: RegionOption = None,
     region_layer: RegionLayerOption = None,
+    lora: LoraOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -128,7 +131,9 @@ def img2img(
 
     document = read_document(image)
     source = layer_named(document, layer, "layer").layer_id if layer else None
-    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, strength, post, control)
+    settings = settings_of(
+        model, seed, steps, guidance, scheduler, negative, tile, strength, post, control, lora
+    )
     settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
 
     def generate(session: Session) -> Task:
@@ -166,6 +171,7 @@ def inpaint(
     control: ControlOption = None,
     region: RegionOption = None,
     region_layer: RegionLayerOption = None,
+    lora: LoraOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -182,7 +188,7 @@ def inpaint(
 
     document = open_for_fill(image, mask, mask_layer)
     settings = settings_of(
-        model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control
+        model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control, lora
     )
     settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
     paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
@@ -199,6 +205,7 @@ def settings_of(
     strength: float | None,
     post: list[str] | None,
     control: list[str] | None,
+    lora: list[str] | None = None,
 ) -> Settings:
     """What the options say, as the verbs take it."""
     # A relative folder means something here and nothing in the daemon.
@@ -215,6 +222,7 @@ def settings_of(
         tiling=tiling,
         postprocess=tuple(post or ()),
         controls=attached(control),
+        loras=loras(lora),
     )
 
 

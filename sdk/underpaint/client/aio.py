@@ -20,6 +20,7 @@ from underpaint.types import (
     Image,
     JobOrigin,
     JobUpdate,
+    LoraInfo,
     ModelInfo,
     ModelList,
     PluginInfo,
@@ -35,6 +36,7 @@ from underpaint.v1 import image_pb2, job_service_pb2, model_service_pb2, server_
 from underpaint.wire.controls import control_model_to_info
 from underpaint.wire.jobs import PRIORITIES, job_to_update, origin_to_message
 from underpaint.wire.limits import check_request_id, raise_for
+from underpaint.wire.loras import lora_model_to_info
 from underpaint.wire.models import model_to_info
 from underpaint.wire.requests import check_job_origin, check_request
 from underpaint.wire.server import (
@@ -243,6 +245,13 @@ class AsyncClient:
             model_service_pb2.ListControlModelsResponse,
         )
         return [control_model_to_info(one) async for page in pages for one in page.control_models]
+
+    async def loras(self) -> list[LoraInfo]:
+        """What `Lora.name` may name, by name, and which models each fits."""
+        pages = self._pages(
+            model_service_pb2.ListLorasRequest(page_size=_PAGE), model_service_pb2.ListLorasResponse
+        )
+        return [lora_model_to_info(one) async for page in pages for one in page.loras]
 
     async def load_model(self, name: str) -> ModelInfo:
         """Brings a model into memory; returns once it is there, which may take minutes."""

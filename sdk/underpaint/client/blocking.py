@@ -20,6 +20,7 @@ from underpaint.types import (
     Image,
     JobOrigin,
     JobUpdate,
+    LoraInfo,
     ModelInfo,
     ModelList,
     PluginInfo,
@@ -193,6 +194,10 @@ class Client:
     def control_models(self) -> list[ControlModelInfo]:
         """What `Control.model` may name, by name, and which models each fits."""
         return self._run(lambda client: client.control_models())
+
+    def loras(self) -> list[LoraInfo]:
+        """What `Lora.name` may name, by name, and which models each fits."""
+        return self._run(lambda client: client.loras())
 
     def load_model(self, name: str) -> ModelInfo:
         """Brings a model into memory; returns once it is there, which may take minutes."""

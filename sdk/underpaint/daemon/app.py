@@ -14,6 +14,7 @@ from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.board import Board
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.journal import Journal
+from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.manager import JobManager
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.patience import Patience
@@ -67,10 +68,12 @@ class Daemon:
             ),
         )
         self.controls = ControlIndex(self.models)
+        self.loras = LoraIndex(self.models)
         self.safety = Safety(read_policy(settings.policy_file), settings.safety_filters, self.models)
         resolver = Resolver(
             self.models,
             self.controls,
+            self.loras,
             self.blobs,
             self.safety,
             max_step_pixels=settings.max_step_pixels,
@@ -88,6 +91,7 @@ class Daemon:
             self.blobs,
             self.models,
             self.controls,
+            self.loras,
             self.safety,
             Patience(settings.cancel_patience_s),
         )

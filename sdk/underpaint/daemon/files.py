@@ -74,6 +74,8 @@ def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> s
         return "it steers other models, see 'underpaint models controls'"
     if kind == kinds.IMAGE_ENCODER:
         return "it serves IP-Adapters, see 'underpaint models controls'"
+    if kind == kinds.LORA:
+        return ""
     if kind != kinds.CHECKPOINT:
         return f"this version finds, but cannot use, files of the kind {kind}"
     known = ", ".join(family.title for family in families if family.recognise_file is not None) or "none"

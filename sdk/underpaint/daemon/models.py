@@ -205,8 +205,9 @@ def to_source(found: FoundModel) -> ModelSource:
 def _unusable(found: FoundModel) -> ModelUnusable:
     # A family may have put it into a whole sentence already.
     whole = found.problem.startswith("The model ")
+    problem = found.problem or f"it is of the kind {found.kind}, which paints nothing by itself"
     return ModelUnusable(
-        found.problem if whole else f"The model {found.name!r} cannot be used: {found.problem}.",
+        problem if whole else f"The model {found.name!r} cannot be used: {problem}.",
         metadata={"model": found.name, "path": str(found.path)},
     )
 

@@ -10,6 +10,8 @@ from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
+from underpaint.daemon.lora_specs import resolve_loras
+from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.processing import check_postprocessors, complete, edges_of, set_output
 from underpaint.daemon.region_specs import resolve_regions
@@ -48,6 +50,7 @@ class Resolver:
         self,
         models: ModelIndex,
         controls: ControlIndex,
+        loras: LoraIndex,
         blobs: BlobStore,
         safety: Safety,
         *,
@@ -55,6 +58,7 @@ class Resolver:
     ) -> None:
         self._models = models
         self._controls = controls
+        self._loras = loras
         self._blobs = blobs
         self._safety = safety
         self._max_step_pixels = max_step_pixels
@@ -88,6 +92,7 @@ class Resolver:
         if traits is None or family is None:
             raise AssertionError("the index hands out usable models only")
         _fill(spec, operation, traits, family)
+        await resolve_loras(spec, model, self._loras)
         images = self._inputs(spec, operation)
         raise_for(
             _scheduler(spec, family)

@@ -16,6 +16,8 @@ from underpaint.daemon.control_specs import control_sources
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.faults import internal
 from underpaint.daemon.live import LiveJob
+from underpaint.daemon.lora_specs import lora_sources
+from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex, to_source
 from underpaint.daemon.patience import Patience
 from underpaint.daemon.process import WorkerProcess
@@ -65,6 +67,7 @@ class Runner:
         blobs: BlobStore,
         models: ModelIndex,
         controls: ControlIndex,
+        loras: LoraIndex,
         safety: Safety,
         patience: Patience,
     ) -> None:
@@ -72,6 +75,7 @@ class Runner:
         self._blobs = blobs
         self._models = models
         self._controls = controls
+        self._loras = loras
         self._safety = safety
         self._patience = patience
         self._at: dict[str, WorkerProcess] = {}
@@ -155,6 +159,7 @@ class Runner:
             postprocessors=postprocessors,
             picture_checks=await self._safety.picture_checks(),
             controls=await control_sources(spec, self._controls, plugins),
+            loras=await lora_sources(spec, self._loras),
             inputs=[InputBlob(name=e.name, path=str(e.path), layout=e.layout) for e in inputs],
             output_folder=str(folder),
             # A stream that wants previews usually opens a moment after the job has been submitted.

@@ -117,7 +117,7 @@ def _server(daemon: Daemon, token: str, checks: health.aio.HealthServicer) -> gr
     add_JobServiceServicer_to_server(JobService(daemon.jobs, daemon.submission), server)  # type: ignore[no-untyped-call]
     add_BlobServiceServicer_to_server(BlobService(daemon.blobs, daemon.prober), server)  # type: ignore[no-untyped-call]
     add_ModelServiceServicer_to_server(
-        ModelService(daemon.models, daemon.controls, daemon.supervisor), server
+        ModelService(daemon.models, daemon.controls, daemon.loras, daemon.supervisor), server
     )  # type: ignore[no-untyped-call]
     itself = ServerService(daemon.board, daemon.models, daemon.supervisor, daemon.safety, daemon.stop)
     add_ServerServiceServicer_to_server(itself, server)  # type: ignore[no-untyped-call]

@@ -35,6 +35,8 @@ class Assignment:
     """Raises `JobCancelled` if the job was cancelled. Any thread."""
     controls: tuple[worker_service_pb2.ControlSource, ...] = ()
     """One for each of the specification's controls; `underpaint.engine.controls` sees to them."""
+    loras: tuple[worker_service_pb2.LoraSource, ...] = ()
+    """One for each of the specification's LoRAs; `underpaint.engine.loras` sees to them."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,15 @@ def prepare_job(families: Families, job: RunningJob) -> None:
             data, format_of(layout), layout.width_px, layout.height_px, layout.stride_bytes
         )
     functions = tuple(request.postprocessors)
-    assignment = Assignment(request.job, request.spec, inputs, functions, job.check, tuple(request.controls))
+    assignment = Assignment(
+        request.job,
+        request.spec,
+        inputs,
+        functions,
+        job.check,
+        tuple(request.controls),
+        tuple(request.loras),
+    )
     job.task = family.prepare(assignment)
     job.family = family
 
@@ -62,7 +70,7 @@ def finish_job(job: RunningJob) -> worker_service_pb2.Finished:
     return worker_service_pb2.Finished(
         outputs=outputs,
         notes=job.task.notes,
-        model_sha256={**job.family.weights(), **_control_weights(job.request)},
+        model_sha256={**job.family.weights(), **_control_weights(job.request), **_lora_weights(job.request)},
         resolved=job.task.resolved,
     )
 
@@ -74,3 +82,8 @@ def _control_weights(request: worker_service_pb2.RunJobRequest) -> dict[str, str
         for control in request.controls
         for path in weight_files(Path(control.path))
     }
+
+
+def _lora_weights(request: worker_service_pb2.RunJobRequest) -> dict[str, str]:
+    """Content hashes of the LoRAs' files, by their names."""
+    return {f"lora/{lora.name}": file_sha256(Path(lora.path)) for lora in request.loras}

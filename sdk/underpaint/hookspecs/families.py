@@ -34,6 +34,8 @@ class ModelTraits:
     """What a control net must agree with to fit, in words; "" takes none."""
     adapter_bases: Mapping[str, str] = field(default_factory=dict)
     """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter"."""
+    lora_base: str = ""
+    """What a LoRA must agree with to fit, in words (see `underpaint.weights.loras`); "" takes no LoRAs."""
     regions: bool = False
     """Whether parts of a picture may have prompts of their own."""
 

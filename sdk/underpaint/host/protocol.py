@@ -10,6 +10,7 @@ from underpaint.types import (
     Image,
     JobOrigin,
     JobUpdate,
+    LoraInfo,
     ModelList,
     PostprocessorInfo,
     PreprocessorInfo,
@@ -70,6 +71,9 @@ class ClientProtocol(Protocol):
 
     def control_models(self) -> Sequence[ControlModelInfo]:
         """What `Control.model` may name."""
+
+    def loras(self) -> Sequence[LoraInfo]:
+        """What `Lora.name` may name."""
 
     def preprocessors(self) -> Sequence[PreprocessorInfo]:
         """What `PreprocessRequest` may name."""

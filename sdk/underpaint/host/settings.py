@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from underpaint.host.controls import AttachedControl
 from underpaint.host.regions import AttachedRegion
-from underpaint.types import GenerateRequest, Tiling
+from underpaint.types import GenerateRequest, Lora, Tiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Settings:
     postprocess: tuple[str, ...] = ()
     controls: tuple[AttachedControl, ...] = ()
     """What the picture keeps to; read from the document when a verb starts."""
+    loras: tuple[Lora, ...] = ()
     regions: tuple[AttachedRegion, ...] = ()
     """Parts with prompts of their own, the lowest first; read from the document when a verb starts."""
 
@@ -39,6 +40,7 @@ class Settings:
             scheduler=self.scheduler,
             tiling=self.tiling,
             postprocess=self.postprocess,
+            loras=self.loras,
         )
 
 

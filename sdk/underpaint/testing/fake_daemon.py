@@ -30,6 +30,7 @@ from underpaint.testing.fake_services import FakeModels, FakeServer
 from underpaint.types import (
     ControlModelInfo,
     ControlRole,
+    LoraInfo,
     ModelInfo,
     PluginInfo,
     PostprocessorInfo,
@@ -76,6 +77,7 @@ FAKE_CONTROL: Final = ControlModelInfo(
     roles=("line-art", "depth"),
     models=("fake",),
 )
+FAKE_LORA: Final = LoraInfo(name="fake-lora", title="Changes nothing", family="fake", models=("fake",))
 
 
 class FakeDaemon:
@@ -104,6 +106,7 @@ class FakeDaemon:
         self.preprocessors: list[PreprocessorInfo] = []
         self.postprocessors: list[PostprocessorInfo] = []
         self.control_models: list[ControlModelInfo] = [FAKE_CONTROL]
+        self.loras: list[LoraInfo] = [FAKE_LORA]
         self.calls: list[str] = []
         """Names of the calls that arrived, in order."""
         self.failures: dict[str, list[UnderpaintError]] = {}
@@ -210,7 +213,7 @@ class FakeDaemon:
             (blob_service_pb2_grpc.add_BlobServiceServicer_to_server, self.blobs),
             (
                 model_service_pb2_grpc.add_ModelServiceServicer_to_server,
-                FakeModels(self._models, self.control_models),
+                FakeModels(self._models, self.control_models, self.loras),
             ),
             (server_service_pb2_grpc.add_ServerServiceServicer_to_server, itself),
         )

@@ -13,6 +13,7 @@ from underpaint.v1 import model_service_pb2
 from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_to_layout
 from underpaint.wire.jobs import state_from
+from underpaint.wire.loras import complete_lora
 from underpaint.wire.regions import complete_region, lift_controls
 
 
@@ -67,6 +68,8 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
         complete_control(control)
         roles = (one.models for one in model.controls if one.role == control.role)
         control.model = control.model or next((names[0] for names in roles if names), "")
+    for lora in resolved.loras:
+        complete_lora(lora)
     resolved.seed = spec.seed if spec.HasField("seed") else secrets.randbits(32)
     resolved.steps = spec.steps or model.default_steps
     if not spec.HasField("guidance_scale"):

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from underpaint.errors import ModelNotFound
-from underpaint.types import ControlModelInfo, PluginInfo, PostprocessorInfo, PreprocessorInfo, ServerInfo
+from underpaint.types import (
+    ControlModelInfo,
+    LoraInfo,
+    PluginInfo,
+    PostprocessorInfo,
+    PreprocessorInfo,
+    ServerInfo,
+)
 from underpaint.v1 import (
     model_service_pb2,
     model_service_pb2_grpc,
@@ -16,6 +23,7 @@ from underpaint.v1 import (
     server_service_pb2_grpc,
 )
 from underpaint.wire.controls import info_to_control_model
+from underpaint.wire.loras import info_to_lora_model
 from underpaint.wire.server import (
     plugin_to_message,
     postprocessor_to_message,
@@ -27,9 +35,15 @@ from underpaint.wire.server import (
 class FakeModels(model_service_pb2_grpc.ModelServiceServicer):
     """ModelService."""
 
-    def __init__(self, models: list[model_service_pb2.Model], control_models: list[ControlModelInfo]) -> None:
+    def __init__(
+        self,
+        models: list[model_service_pb2.Model],
+        control_models: list[ControlModelInfo],
+        loras: list[LoraInfo],
+    ) -> None:
         self._models = models
         self._control_models = control_models
+        self._loras = loras
 
     async def ListModels(self, request: Any, context: Any) -> model_service_pb2.ListModelsResponse:
         """All of them, on one page."""
@@ -44,6 +58,10 @@ class FakeModels(model_service_pb2_grpc.ModelServiceServicer):
         """All of them, on one page."""
         found = map(info_to_control_model, self._control_models)
         return model_service_pb2.ListControlModelsResponse(control_models=found)
+
+    async def ListLoras(self, request: Any, context: Any) -> model_service_pb2.ListLorasResponse:
+        """All of them, on one page."""
+        return model_service_pb2.ListLorasResponse(loras=map(info_to_lora_model, self._loras))
 
     async def LoadModel(self, request: Any, context: Any) -> model_service_pb2.LoadModelResponse:
         """Marks it as loaded."""

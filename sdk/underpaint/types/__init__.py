@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from underpaint.types.controls import Control, ControlModelInfo, ControlRole
 from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
+from underpaint.types.loras import Lora, LoraInfo
 from underpaint.types.models import FreedMemory, ModelInfo, ModelList
 from underpaint.types.pixels import (
     MASK_FORMAT,
@@ -51,6 +52,8 @@ __all__ = [
     "JobOrigin",
     "JobState",
     "JobUpdate",
+    "Lora",
+    "LoraInfo",
     "ModelInfo",
     "ModelList",
     "Parameter",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from underpaint.types.controls import Control
+from underpaint.types.loras import Lora
 from underpaint.types.pixels import Image, PixelFormat
 from underpaint.types.regions import Region
 
@@ -93,6 +94,8 @@ class GenerateRequest:
     """Post-processors to run on the picture, in this order; `Client.postprocessors` lists them."""
     controls: tuple[Control, ...] = ()
     """Images that the picture keeps to, at most 8."""
+    loras: tuple[Lora, ...] = ()
+    """What changes the model for this picture, at most 16; `Client.loras` lists them."""
     regions: tuple[Region, ...] = ()
     """Parts with prompts of their own, the lowest first, at most 8; for models with `ModelInfo.regions`."""
 

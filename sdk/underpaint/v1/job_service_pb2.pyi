@@ -150,6 +150,16 @@ class Control(_message.Message):
     parameters: _containers.ScalarMap[str, float]
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., role: _Optional[str] = ..., strength: _Optional[float] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., model: _Optional[str] = ..., preprocessor: _Optional[str] = ..., parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
+class Lora(_message.Message):
+    __slots__ = ("name", "strength", "text_encoder_strength")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_ENCODER_STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    strength: float
+    text_encoder_strength: float
+    def __init__(self, name: _Optional[str] = ..., strength: _Optional[float] = ..., text_encoder_strength: _Optional[float] = ...) -> None: ...
+
 class Region(_message.Message):
     __slots__ = ("mask", "prompt", "strength", "controls")
     MASK_FIELD_NUMBER: _ClassVar[int]
@@ -163,7 +173,7 @@ class Region(_message.Message):
     def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "regions")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "regions")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +192,7 @@ class JobSpec(_message.Message):
     RESULT_FORM_FIELD_NUMBER: _ClassVar[int]
     POSTPROCESS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
@@ -201,8 +212,9 @@ class JobSpec(_message.Message):
     result_form: ResultForm
     postprocess: _containers.RepeatedScalarFieldContainer[str]
     controls: _containers.RepeatedCompositeFieldContainer[Control]
+    loras: _containers.RepeatedCompositeFieldContainer[Lora]
     regions: _containers.RepeatedCompositeFieldContainer[Region]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

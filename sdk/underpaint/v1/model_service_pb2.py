@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!underpaint/v1/model_service.proto\x12\runderpaint.v1\"\xc6\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\noperations\x18\x05 \x03(\t\x12\x16\n\x0enative_size_px\x18\x06 \x01(\r\x12\x18\n\x10size_multiple_px\x18\x07 \x01(\r\x12\x13\n\x0bmin_size_px\x18\x08 \x01(\r\x12\x13\n\x0bmax_size_px\x18\t \x01(\r\x12\x15\n\rdefault_steps\x18\n \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x0b \x01(\x01\x12\x19\n\x11\x64\x65\x66\x61ult_scheduler\x18\x0c \x01(\t\x12\x12\n\nschedulers\x18\r \x03(\t\x12\x0e\n\x06loaded\x18\x0e \x01(\x08\x12\x12\n\nsize_bytes\x18\x0f \x01(\x04\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12\x0f\n\x07license\x18\x11 \x01(\t\x12\x19\n\x11native_inpainting\x18\x12 \x01(\x08\x12,\n\x08\x63ontrols\x18\x13 \x03(\x0b\x32\x1a.underpaint.v1.ControlRole\x12\x0c\n\x04kind\x18( \x01(\t\x12\x0f\n\x07regions\x18) \x01(\x08\"+\n\x0b\x43ontrolRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\"\xac\x01\n\x0c\x43ontrolModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\"H\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18( \x01(\t\"\x89\x01\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rdefault_model\x18\x03 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_inpaint_model\x18\x04 \x01(\t\"A\n\x18ListControlModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListControlModelsResponse\x12\x33\n\x0e\x63ontrol_models\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.ControlModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"8\n\x12YieldMemoryRequest\x12\x0b\n\x03ram\x18\x01 \x01(\x08\x12\x15\n\rpause_seconds\x18\x02 \x01(\r\">\n\x13YieldMemoryResponse\x12\x14\n\x0c\x64\x65vice_bytes\x18\x01 \x01(\x04\x12\x11\n\tram_bytes\x18\x02 \x01(\x04\x32\xc5\x03\n\x0cModelService\x12Q\n\nListModels\x12 .underpaint.v1.ListModelsRequest\x1a!.underpaint.v1.ListModelsResponse\x12\x66\n\x11ListControlModels\x12\'.underpaint.v1.ListControlModelsRequest\x1a(.underpaint.v1.ListControlModelsResponse\x12N\n\tLoadModel\x12\x1f.underpaint.v1.LoadModelRequest\x1a .underpaint.v1.LoadModelResponse\x12T\n\x0bUnloadModel\x12!.underpaint.v1.UnloadModelRequest\x1a\".underpaint.v1.UnloadModelResponse\x12T\n\x0bYieldMemory\x12!.underpaint.v1.YieldMemoryRequest\x1a\".underpaint.v1.YieldMemoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!underpaint/v1/model_service.proto\x12\runderpaint.v1\"\xc6\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\noperations\x18\x05 \x03(\t\x12\x16\n\x0enative_size_px\x18\x06 \x01(\r\x12\x18\n\x10size_multiple_px\x18\x07 \x01(\r\x12\x13\n\x0bmin_size_px\x18\x08 \x01(\r\x12\x13\n\x0bmax_size_px\x18\t \x01(\r\x12\x15\n\rdefault_steps\x18\n \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x0b \x01(\x01\x12\x19\n\x11\x64\x65\x66\x61ult_scheduler\x18\x0c \x01(\t\x12\x12\n\nschedulers\x18\r \x03(\t\x12\x0e\n\x06loaded\x18\x0e \x01(\x08\x12\x12\n\nsize_bytes\x18\x0f \x01(\x04\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12\x0f\n\x07license\x18\x11 \x01(\t\x12\x19\n\x11native_inpainting\x18\x12 \x01(\x08\x12,\n\x08\x63ontrols\x18\x13 \x03(\x0b\x32\x1a.underpaint.v1.ControlRole\x12\x0c\n\x04kind\x18( \x01(\t\x12\x0f\n\x07regions\x18) \x01(\x08\"+\n\x0b\x43ontrolRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\"\xac\x01\n\x0c\x43ontrolModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\"\x9d\x01\n\tLoraModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\"H\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18( \x01(\t\"\x89\x01\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rdefault_model\x18\x03 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_inpaint_model\x18\x04 \x01(\t\"A\n\x18ListControlModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListControlModelsResponse\x12\x33\n\x0e\x63ontrol_models\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.ControlModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10ListLorasRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x11ListLorasResponse\x12\'\n\x05loras\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.LoraModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"8\n\x12YieldMemoryRequest\x12\x0b\n\x03ram\x18\x01 \x01(\x08\x12\x15\n\rpause_seconds\x18\x02 \x01(\r\">\n\x13YieldMemoryResponse\x12\x14\n\x0c\x64\x65vice_bytes\x18\x01 \x01(\x04\x12\x11\n\tram_bytes\x18\x02 \x01(\x04\x32\x95\x04\n\x0cModelService\x12Q\n\nListModels\x12 .underpaint.v1.ListModelsRequest\x1a!.underpaint.v1.ListModelsResponse\x12\x66\n\x11ListControlModels\x12\'.underpaint.v1.ListControlModelsRequest\x1a(.underpaint.v1.ListControlModelsResponse\x12N\n\tListLoras\x12\x1f.underpaint.v1.ListLorasRequest\x1a .underpaint.v1.ListLorasResponse\x12N\n\tLoadModel\x12\x1f.underpaint.v1.LoadModelRequest\x1a .underpaint.v1.LoadModelResponse\x12T\n\x0bUnloadModel\x12!.underpaint.v1.UnloadModelRequest\x1a\".underpaint.v1.UnloadModelResponse\x12T\n\x0bYieldMemory\x12!.underpaint.v1.YieldMemoryRequest\x1a\".underpaint.v1.YieldMemoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,26 +38,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTROLROLE']._serialized_end=552
   _globals['_CONTROLMODEL']._serialized_start=555
   _globals['_CONTROLMODEL']._serialized_end=727
-  _globals['_LISTMODELSREQUEST']._serialized_start=729
-  _globals['_LISTMODELSREQUEST']._serialized_end=801
-  _globals['_LISTMODELSRESPONSE']._serialized_start=804
-  _globals['_LISTMODELSRESPONSE']._serialized_end=941
-  _globals['_LISTCONTROLMODELSREQUEST']._serialized_start=943
-  _globals['_LISTCONTROLMODELSREQUEST']._serialized_end=1008
-  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_start=1010
-  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_end=1115
-  _globals['_LOADMODELREQUEST']._serialized_start=1117
-  _globals['_LOADMODELREQUEST']._serialized_end=1149
-  _globals['_LOADMODELRESPONSE']._serialized_start=1151
-  _globals['_LOADMODELRESPONSE']._serialized_end=1207
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1209
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1243
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1245
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1266
-  _globals['_YIELDMEMORYREQUEST']._serialized_start=1268
-  _globals['_YIELDMEMORYREQUEST']._serialized_end=1324
-  _globals['_YIELDMEMORYRESPONSE']._serialized_start=1326
-  _globals['_YIELDMEMORYRESPONSE']._serialized_end=1388
-  _globals['_MODELSERVICE']._serialized_start=1391
-  _globals['_MODELSERVICE']._serialized_end=1844
+  _globals['_LORAMODEL']._serialized_start=730
+  _globals['_LORAMODEL']._serialized_end=887
+  _globals['_LISTMODELSREQUEST']._serialized_start=889
+  _globals['_LISTMODELSREQUEST']._serialized_end=961
+  _globals['_LISTMODELSRESPONSE']._serialized_start=964
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1101
+  _globals['_LISTCONTROLMODELSREQUEST']._serialized_start=1103
+  _globals['_LISTCONTROLMODELSREQUEST']._serialized_end=1168
+  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_start=1170
+  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_end=1275
+  _globals['_LISTLORASREQUEST']._serialized_start=1277
+  _globals['_LISTLORASREQUEST']._serialized_end=1334
+  _globals['_LISTLORASRESPONSE']._serialized_start=1336
+  _globals['_LISTLORASRESPONSE']._serialized_end=1421
+  _globals['_LOADMODELREQUEST']._serialized_start=1423
+  _globals['_LOADMODELREQUEST']._serialized_end=1455
+  _globals['_LOADMODELRESPONSE']._serialized_start=1457
+  _globals['_LOADMODELRESPONSE']._serialized_end=1513
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1515
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1549
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1551
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1572
+  _globals['_YIELDMEMORYREQUEST']._serialized_start=1574
+  _globals['_YIELDMEMORYREQUEST']._serialized_end=1630
+  _globals['_YIELDMEMORYRESPONSE']._serialized_start=1632
+  _globals['_YIELDMEMORYRESPONSE']._serialized_end=1694
+  _globals['_MODELSERVICE']._serialized_start=1697
+  _globals['_MODELSERVICE']._serialized_end=2230
 # @@protoc_insertion_point(module_scope)

@@ -84,6 +84,28 @@ class ControlModel(_message.Message):
     kind: str
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
 
+class LoraModel(_message.Message):
+    __slots__ = ("name", "title", "family", "path", "models", "trigger", "size_bytes", "problem", "license")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    family: str
+    path: str
+    models: _containers.RepeatedScalarFieldContainer[str]
+    trigger: str
+    size_bytes: int
+    problem: str
+    license: str
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., path: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., trigger: _Optional[str] = ..., size_bytes: _Optional[int] = ..., problem: _Optional[str] = ..., license: _Optional[str] = ...) -> None: ...
+
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "kind")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +143,22 @@ class ListControlModelsResponse(_message.Message):
     control_models: _containers.RepeatedCompositeFieldContainer[ControlModel]
     next_page_token: str
     def __init__(self, control_models: _Optional[_Iterable[_Union[ControlModel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListLorasRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListLorasResponse(_message.Message):
+    __slots__ = ("loras", "next_page_token")
+    LORAS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    loras: _containers.RepeatedCompositeFieldContainer[LoraModel]
+    next_page_token: str
+    def __init__(self, loras: _Optional[_Iterable[_Union[LoraModel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class LoadModelRequest(_message.Message):
     __slots__ = ("name",)

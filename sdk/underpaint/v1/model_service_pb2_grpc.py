@@ -46,6 +46,11 @@ class ModelServiceStub(object):
                 request_serializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.FromString,
                 _registered_method=True)
+        self.ListLoras = channel.unary_unary(
+                '/underpaint.v1.ModelService/ListLoras',
+                request_serializer=underpaint_dot_v1_dot_model__service__pb2.ListLorasRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListLorasResponse.FromString,
+                _registered_method=True)
         self.LoadModel = channel.unary_unary(
                 '/underpaint.v1.ModelService/LoadModel',
                 request_serializer=underpaint_dot_v1_dot_model__service__pb2.LoadModelRequest.SerializeToString,
@@ -76,6 +81,13 @@ class ModelServiceServicer(object):
 
     def ListControlModels(self, request, context):
         """Every control model in the registered roots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLoras(self, request, context):
+        """Every LoRA in the registered roots.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +127,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListControlModels,
                     request_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.SerializeToString,
+            ),
+            'ListLoras': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLoras,
+                    request_deserializer=underpaint_dot_v1_dot_model__service__pb2.ListLorasRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_model__service__pb2.ListLorasResponse.SerializeToString,
             ),
             'LoadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadModel,
@@ -187,6 +204,33 @@ class ModelService(object):
             '/underpaint.v1.ModelService/ListControlModels',
             underpaint_dot_v1_dot_model__service__pb2.ListControlModelsRequest.SerializeToString,
             underpaint_dot_v1_dot_model__service__pb2.ListControlModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLoras(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.ModelService/ListLoras',
+            underpaint_dot_v1_dot_model__service__pb2.ListLorasRequest.SerializeToString,
+            underpaint_dot_v1_dot_model__service__pb2.ListLorasResponse.FromString,
             options,
             channel_credentials,
             insecure,

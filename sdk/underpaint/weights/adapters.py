@@ -75,7 +75,7 @@ def lora(listing: Listing) -> tuple[str, str] | None:
     names = listing.shapes
     if any(block in name for name in names for block in _FLUX_BLOCKS):
         return LORA, "flux"
-    width = _lora_context(listing)
+    width = lora_context(listing)
     if width:
         return LORA, _CONTEXTS.get(width, UNKNOWN)
     return LORA, _family_of_text(listing)
@@ -100,7 +100,7 @@ def _context(listing: Listing) -> int:
     return listing.size(key, 1)
 
 
-def _lora_context(listing: Listing) -> int:
+def lora_context(listing: Listing) -> int:
     """The same, from the factor of a LoRA that stands on the input's side."""
     for name in listing.shapes:
         if "attn2_to_k" not in name and "attn2.to_k" not in name and "attn2.processor.to_k" not in name:

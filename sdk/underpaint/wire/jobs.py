@@ -23,6 +23,7 @@ from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.controls import control_to_message
 from underpaint.wire.images import format_to_layout, result_to_ref
 from underpaint.wire.limits import raise_for
+from underpaint.wire.loras import loras_to_messages
 from underpaint.wire.plain import time_from, to_plain
 from underpaint.wire.regions import ControlPixels, RegionPixels, region_to_message
 from underpaint.wire.requests import check_request
@@ -91,6 +92,7 @@ def request_to_spec(
             control_to_message(control, *pixels)
             for control, pixels in zip(request.controls, controls, strict=True)
         ],
+        loras=loras_to_messages(request.loras),
         regions=[
             region_to_message(region, pixels) for region, pixels in zip(request.regions, regions, strict=True)
         ],

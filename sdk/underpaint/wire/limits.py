@@ -6,6 +6,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_controls
 from underpaint.wire.images import MAX_EDGE, format_of
+from underpaint.wire.loras import check_loras
 from underpaint.wire.ranges import (
     MAX_CLIENT_ID,
     MAX_DOCUMENT_ID,
@@ -49,7 +50,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     elif operation == "preprocess":
         found += _image(spec.preprocess.image, f"{field}.preprocess.image")
         found += check_preprocess(spec.preprocess.preprocessor, spec.preprocess.parameters, field)
-        for name in ("postprocess", "controls", "regions"):
+        for name in ("postprocess", "controls", "loras", "regions"):
             if getattr(spec, name):
                 found.append(Violation(f"{field}.{name}", "is for pictures that a model makes"))
     else:
@@ -57,6 +58,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)
+    found += check_loras(spec.loras, field)
     found += check_regions(spec, field)
     if spec.HasField("output_layout"):
         found += _output(spec, field)

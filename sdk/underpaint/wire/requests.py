@@ -8,6 +8,7 @@ from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
 from underpaint.wire.limits import check_origin
+from underpaint.wire.loras import check_loras, loras_to_messages
 from underpaint.wire.ranges import (
     MAX_GROW,
     MAX_GUIDANCE,
@@ -33,6 +34,7 @@ def check_request(request: Request) -> list[Violation]:
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_postprocess(request.postprocess, "spec")
     found += check_control_types(request.controls, "spec")
+    found += check_loras(loras_to_messages(request.loras), "spec")
     found += check_region_types(request.regions, len(request.controls), "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)

@@ -64,6 +64,14 @@ class ControlSource(_message.Message):
     image_encoder: str
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., kind: _Optional[str] = ..., image_encoder: _Optional[str] = ...) -> None: ...
 
+class LoraSource(_message.Message):
+    __slots__ = ("name", "path")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
 class DescribeWorkerRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -79,7 +87,7 @@ class DescribeWorkerResponse(_message.Message):
     def __init__(self, device: _Optional[str] = ..., engine_version: _Optional[str] = ..., loaded_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunJobRequest(_message.Message):
-    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks", "controls")
+    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks", "controls", "loras")
     JOB_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +99,7 @@ class RunJobRequest(_message.Message):
     POSTPROCESSORS_FIELD_NUMBER: _ClassVar[int]
     PICTURE_CHECKS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     job: str
     spec: _job_service_pb2.JobSpec
     model: ModelSource
@@ -102,7 +111,8 @@ class RunJobRequest(_message.Message):
     postprocessors: _containers.RepeatedCompositeFieldContainer[PluginFunction]
     picture_checks: _containers.RepeatedCompositeFieldContainer[PluginFunction]
     controls: _containers.RepeatedCompositeFieldContainer[ControlSource]
-    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[ControlSource, _Mapping]]] = ...) -> None: ...
+    loras: _containers.RepeatedCompositeFieldContainer[LoraSource]
+    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[ControlSource, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[LoraSource, _Mapping]]] = ...) -> None: ...
 
 class RunJobResponse(_message.Message):
     __slots__ = ("planned", "stepped", "preview", "finished", "failed", "cancelled")

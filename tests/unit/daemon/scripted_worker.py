@@ -133,7 +133,11 @@ class ScriptedWorker(WorkerServiceServicer):
         )
         return pb.Finished(
             outputs=[] if garbage == "none" else [output],
-            notes=["made by a script", *(_told(control) for control in request.controls)],
+            notes=[
+                "made by a script",
+                *(_told(control) for control in request.controls),
+                *(f"lora {lora.name} at {lora.path}" for lora in request.loras),
+            ],
             model_sha256={"unet/x.safetensors": "00"},
             resolved=request.spec,
         )

@@ -77,7 +77,7 @@ async def test_neither_its_inputs_nor_its_output_folder(journal: Journal, blobs:
         Watcher.put(watcher, job)
 
     watcher.put = look  # type: ignore[method-assign]
-    runner = Runner(board, blobs, *(cast(Any, None),) * 2, cast(Any, Refuses()), Patience(60))
+    runner = Runner(board, blobs, *(cast(Any, None),) * 3, cast(Any, Refuses()), Patience(60))
     assert list(blobs.folder.root.iterdir()) == [entry.path]
     await runner.run(live, cast(Any, SimpleNamespace(process=object(), engine_version="")))
     assert live.message.state == JOB_STATE_FAILED

@@ -36,7 +36,7 @@ class Running:
 
     def runner(self, patience_s: float) -> Runner:
         """Following needs neither blobs nor models nor filters."""
-        return Runner(self.board, *(cast(Any, None),) * 4, Patience(patience_s))
+        return Runner(self.board, *(cast(Any, None),) * 5, Patience(patience_s))
 
     def request(self, prompt: str) -> RunJobRequest:
         """What the worker is told."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underpaint.engine.prompts import Span, choose, escape, parse, plain
-from underpaint.engine.prompts.weights import MAX_WEIGHT
+from underpaint.prompts import Span, choose, escape, parse, plain
+from underpaint.prompts.weights import MAX_WEIGHT
 
 MARKED = st.text(alphabet="ab :.12,()[]{}|\\", max_size=60)
 SEEDS = st.integers(0, 2**64 - 1)

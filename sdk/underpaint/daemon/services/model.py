@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from underpaint.daemon.controls import ControlIndex, roles_of, to_control_info
+from underpaint.daemon.loras import LoraIndex, to_lora_info
 from underpaint.daemon.models import ModelIndex, to_info
 from underpaint.daemon.services.paging import page
 from underpaint.daemon.supervisor import Supervisor
@@ -12,6 +13,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import model_service_pb2 as pb
 from underpaint.v1.model_service_pb2_grpc import ModelServiceServicer
 from underpaint.wire.controls import info_to_control_model
+from underpaint.wire.loras import info_to_lora_model
 from underpaint.wire.models import info_to_model
 
 MAX_PAUSE_S = 3600
@@ -21,9 +23,12 @@ MAX_PAUSE_S = 3600
 class ModelService(ModelServiceServicer):
     """Models, as in model_service.proto."""
 
-    def __init__(self, models: ModelIndex, controls: ControlIndex, supervisor: Supervisor) -> None:
+    def __init__(
+        self, models: ModelIndex, controls: ControlIndex, loras: LoraIndex, supervisor: Supervisor
+    ) -> None:
         self._models = models
         self._controls = controls
+        self._loras = loras
         self._supervisor = supervisor
 
     async def ListModels(  # noqa: N802
@@ -55,6 +60,17 @@ class ModelService(ModelServiceServicer):
         return pb.ListControlModelsResponse(
             control_models=[info_to_control_model(to_control_info(one, models)) for one in shown],
             next_page_token=token,
+        )
+
+    async def ListLoras(  # noqa: N802
+        self, request: pb.ListLorasRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListLorasResponse:
+        """Every LoRA in the roots, broken ones with their problem."""
+        found = await self._loras.all()
+        shown, token = page(found, lambda lora: lora.name, request.page_size, request.page_token)
+        models = await self._models.all("")
+        return pb.ListLorasResponse(
+            loras=[info_to_lora_model(to_lora_info(one, models)) for one in shown], next_page_token=token
         )
 
     async def LoadModel(  # noqa: N802

@@ -35,6 +35,7 @@ CAPABILITIES = (
     "chunked-pixels",
     "controls",
     "job-journal",
+    "loras",
     "mapped-pixels",
     "postprocess",
     "preprocess",

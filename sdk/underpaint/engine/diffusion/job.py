@@ -13,6 +13,7 @@ from underpaint.engine.controls.plan import PlannedControl, plan_controls
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import resize
+from underpaint.engine.loras.plan import PlannedLora, plan_loras
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
 from underpaint.engine.prompts import choose_wildcards
@@ -82,6 +83,7 @@ class DiffusionTask(Task):
     passes: list[Pass]
     generator: torch.Generator
     controls: tuple[PlannedControl, ...]
+    loras: tuple[PlannedLora, ...]
     regions: RegionPlan | None = None
     guided: bool
     """Whether the denoiser runs twice, with and without the prompt."""
@@ -185,6 +187,7 @@ def prepare_task(
         controls=controls,
         regions=regions,
         guided=guided(spec),
+        loras=plan_loras(assignment),
     )
 
 

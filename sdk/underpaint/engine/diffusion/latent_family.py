@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,12 +21,13 @@ from underpaint.engine.diffusion.job import DiffusionTask, second_pass
 from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.parts import Parts
-from underpaint.engine.diffusion.text import TextEncoding
+from underpaint.engine.diffusion.text import TextEncoding, TextReader
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
 from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
+from underpaint.engine.loras.worn import Loras
 from underpaint.engine.memory.estimates import Need
 from underpaint.engine.prompts import parse, plain
 from underpaint.engine.provenance import file_sha256
@@ -64,6 +66,7 @@ class LatentFamily(ABC):
         self._traits = traits
         components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
         self._parts = self._make_parts(components)
+        self._loras = Loras(shelf, self.name, self._parts)
         extra = sidecar(folder) if folder.is_file() else folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
         if self._vocabulary is not None:
@@ -105,10 +108,19 @@ class LatentFamily(ABC):
     def _claim(self, job: DiffusionTask) -> None:
         """Brings what a job needs into memory; marks what another model loaded as used by this one, too."""
         self.load()
+        for lora in job.loras:
+            self._loras.load(lora.path)
+
+    def _readers(self) -> tuple[TextReader, ...]:
+        """Everything that reads prompts for this model."""
+        return (self._parts.text,)
 
     def prepare(self, assignment: Assignment) -> DiffusionTask:
         """Checks and plans a job; see `Family.prepare`."""
         task = self._plan(assignment)
+        loading, *others = task.plan
+        more = len(self._loras.missing(task.loras))
+        task.plan = (replace(loading, steps=loading.steps + more), *others)
         if self._vocabulary is not None:
             prompts = (task.resolved.prompt, *(task.regions.prompts if task.regions is not None else ()))
             for prompt in dict.fromkeys(prompts):
@@ -122,12 +134,12 @@ class LatentFamily(ABC):
         job = cast(DiffusionTask, task)
         kind = job.plan[job.stage_index].kind
         if kind is StageKind.LOADING:
-            return (kind, self.name, *sorted({control.folder for control in job.controls}))
+            return (kind, self.name, *sorted({control.folder for control in job.controls}), job.loras)
         if kind is StageKind.DENOISING:
             text, _ = job.reading
             tokens = text.hidden.shape[1] if text is not None else 0
             who = (self.name, job.current.refined, self._apart(job))
-            nets = tuple(control.folder for control in job.steered_by)
+            nets = (*(control.folder for control in job.steered_by), job.loras)
             regions = tuple(text.hidden.shape[1] for text in job.regional)
             return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
@@ -153,12 +165,16 @@ class LatentFamily(ABC):
             case StageKind.LOADING:
                 self._load_next(jobs)
             case StageKind.ENCODING_TEXT:
-                self._encode_text(jobs[0])
+                with self._loras.read_with(jobs[0].loras, *self._readers()):
+                    self._encode_text(jobs[0])
             case StageKind.ENCODING_IMAGE:
                 shown = jobs[0].looking_at
                 begin(jobs[0], self._parts) if shown is None else self._look(shown)
             case StageKind.DENOISING:
-                self._denoise(jobs)
+                # A refiner goes on without: its layers are others.
+                loras = () if jobs[0].current.refined else jobs[0].loras
+                with self._loras.around((self._parts.denoiser,), loras):
+                    self._denoise(jobs)
             case StageKind.DECODING:
                 self._decode(jobs)
             case StageKind.POST_PROCESSING:
@@ -203,7 +219,8 @@ class LatentFamily(ABC):
         return self._parts.weights()
 
     def _load_next(self, jobs: list[DiffusionTask]) -> None:
-        missing = self._missing(jobs[0].controls)
+        loras = [partial(self._loras.load, path) for path in self._loras.missing(jobs[0].loras)]
+        missing: list[Callable[[], object]] = [*self._missing(jobs[0].controls), *loras]
         if missing:
             missing[0]()
         if len(missing) <= 1:

@@ -91,6 +91,13 @@ class Parts(ABC):
         else:
             self.text.load(component)
 
+    def module(self, component: str) -> torch.nn.Module:
+        """The denoiser or a text encoder alone, loaded if need be."""
+        if component == self.denoiser:
+            network: torch.nn.Module = self.network[0]
+            return network
+        return self.text.module(component)
+
     def claim(self) -> None:
         """Brings every component into memory; marks those that another model loaded as used by this one."""
         for component in self._names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -39,16 +39,19 @@ class Recent:
     """The encodings that were made last, by prompt; those not used for longest go first."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[str, TextEncoding] = OrderedDict()
+        self._held: OrderedDict[Hashable, TextEncoding] = OrderedDict()
+        self.variant: Hashable = ()
+        """What the encoders are changed by at this moment: what they read is remembered with it."""
 
     def get(self, prompt: str, encode: Callable[[str], TextEncoding]) -> TextEncoding:
         """What `encode` makes of a prompt, or made of it not long ago."""
-        if prompt not in self._held:
-            self._held[prompt] = encode(prompt)
-        self._held.move_to_end(prompt)
+        key = (self.variant, prompt)
+        if key not in self._held:
+            self._held[key] = encode(prompt)
+        self._held.move_to_end(key)
         if len(self._held) > REMEMBERED:
             self._held.popitem(last=False)
-        return self._held[prompt]
+        return self._held[key]
 
 
 class TextReader(Protocol):
@@ -58,12 +61,17 @@ class TextReader(Protocol):
     """Names of the components with weights."""
     max_chunks: int
     """Chunks of a prompt that are read at most, by a reader that reads in chunks."""
+    recent: Recent
+    """What it has read lately."""
 
     def has(self, component: str) -> bool:
         """Whether a component is in memory."""
 
     def load(self, component: str) -> None:
         """Brings one into memory."""
+
+    def module(self, component: str) -> torch.nn.Module:
+        """An encoder's network, loaded if need be."""
 
     def encode(self, prompt: str) -> TextEncoding:
         """A prompt as the denoiser reads it."""
@@ -85,7 +93,7 @@ class TextEncoders:
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_negative: bool = False) -> None:
         self._encoders = {encoder.component: encoder for encoder in encoders}
         self._zero_negative = zero_negative
-        self._recent = Recent()
+        self.recent = Recent()
         self.components = tuple(self._encoders)
         """Names of the components with weights."""
         self.max_chunks = MAX_CHUNKS
@@ -100,9 +108,14 @@ class TextEncoders:
         """Brings an encoder into memory."""
         _ = self._encoders[component].network
 
+    def module(self, component: str) -> torch.nn.Module:
+        """An encoder's network, loaded if need be."""
+        network: torch.nn.Module = self._encoders[component].network[1]
+        return network
+
     def encode(self, prompt: str) -> TextEncoding:
         """What the denoiser reads for a prompt, weights and all."""
-        return self._recent.get(prompt, self._encode)
+        return self.recent.get(prompt, self._encode)
 
     def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
         """A prompt and a negative prompt, the shorter one filled up with empty chunks."""

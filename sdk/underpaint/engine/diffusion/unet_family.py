@@ -19,7 +19,7 @@ from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import denoise
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
 from underpaint.engine.diffusion.latent_family import LatentFamily, loads
-from underpaint.engine.diffusion.text import TextEncoders
+from underpaint.engine.diffusion.text import TextEncoders, TextReader
 from underpaint.engine.diffusion.unet_parts import UNetParts
 from underpaint.engine.family import Assignment
 from underpaint.engine.residency import Shelf
@@ -96,6 +96,9 @@ class UNetFamily(LatentFamily):
         refiner = [] if self._refiner is None else loads(self._refiner)
         steering = [partial(self._controls.load, need) for need in self._controls.missing(controls)]
         return [*super()._missing(controls), *refiner, *steering]
+
+    def _readers(self) -> tuple[TextReader, ...]:
+        return super()._readers() + (() if self._refiner is None else (self._refiner.text,))
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)

@@ -21,6 +21,7 @@ from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, schedule
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.hookspecs import Companions, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe
+from underpaint.weights.loras import flux_base
 
 _PIPELINES = {
     "FluxPipeline",
@@ -97,7 +98,8 @@ def _traits(
         multiple=2 * factor,
         schedulers=FLOW_SCHEDULERS,
     )
-    return replace(traits, native_inpainting=fills)
+    width = int(transformer.get("num_attention_heads", 24)) * int(transformer.get("attention_head_dim", 128))
+    return replace(traits, native_inpainting=fills, lora_base=flux_base(width))
 
 
 def is_kontext(model_index: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from underpaint.engine.controls.describe import base_of_unet
 from underpaint.engine.families.scheduler_names import SCHEDULERS, scheduler_name
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import ModelTraits
+from underpaint.weights.loras import unet_base
 
 TRAITS_FILE = "underpaint.json"
 """Optional traits beside model_index.json."""
@@ -101,6 +102,7 @@ def traits_of(
         told,
         native_inpainting=inpaints,
         control_base=base_of_unet(unet, latent, factor),
+        lora_base=unet_base(int(unet.get("cross_attention_dim", 1280))),
         adapter_bases=adapter_bases(unet, factor),
         regions=True,
     )

@@ -23,7 +23,7 @@ class FluxText:
         self._clip = ClipEncoder(components, "text_encoder", "tokenizer")
         self._t5 = T5Encoder(components, "text_encoder_2", "tokenizer_2", length)
         self._device = components.device
-        self._recent = Recent()
+        self.recent = Recent()
         self.components: tuple[str, ...] = (self._clip.component, self._t5.component)
         self.max_chunks = 1
         self.calls = 0
@@ -37,9 +37,15 @@ class FluxText:
         """Brings an encoder into memory."""
         _ = self._t5.network if component == self._t5.component else self._clip.network
 
+    def module(self, component: str) -> torch.nn.Module:
+        """An encoder's network, loaded if need be."""
+        held = self._t5 if component == self._t5.component else self._clip
+        network: torch.nn.Module = held.network[1]
+        return network
+
     def encode(self, prompt: str) -> TextEncoding:
         """What the transformer reads for a prompt."""
-        return self._recent.get(prompt, self._encode)
+        return self.recent.get(prompt, self._encode)
 
     def encode_both(self, prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding]:
         """A prompt and a negative prompt; they are of one length by nature."""

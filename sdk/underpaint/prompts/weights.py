@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from underpaint.engine.prompts.marks import pieces, unescaped
+from underpaint.prompts.marks import pieces, unescaped
 
 STEP = 1.1
 """Weight of plain round brackets; square ones divide by it."""

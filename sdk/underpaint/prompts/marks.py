@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-MARKS = "()[]{}|\\"
+MARKS = "()[]{}|<\\"
 """Characters that a backslash makes plain."""
-_PIECE = re.compile(r"\\[()\[\]{}|\\]|[()\[\]{}|]|(?:[^()\[\]{}|\\]|\\(?![()\[\]{}|\\]))+")
+_PIECE = re.compile(r"\\[()\[\]{}|<\\]|[()\[\]{}|]|(?:[^()\[\]{}|\\]|\\(?![()\[\]{}|<\\]))+")
 
 
 def pieces(prompt: str) -> Iterator[str]:
@@ -23,4 +23,4 @@ def unescaped(piece: str) -> str:
 
 def escape(text: str) -> str:
     """Text as a prompt that means nothing but it."""
-    return re.sub(r"[()\[\]{}|\\]", r"\\\g<0>", text)
+    return re.sub(r"[()\[\]{}|<\\]", r"\\\g<0>", text)

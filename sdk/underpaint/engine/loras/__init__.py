@@ -1,0 +1,1 @@
+"""LoRAs at work: read with diffusers' converters, added beside the layers that they change."""
