@@ -9,6 +9,16 @@ from underpaint.host.adapter import (
     Result,
     ResultKind,
 )
+from underpaint.host.control_offers import (
+    AS_IT_IS,
+    ControlOffers,
+    ControlPlace,
+    control_offers,
+    role_title,
+    roles_of,
+    why_no_controls,
+)
+from underpaint.host.control_rows import MOST_ROWS, ControlRow, pack_rows, unpack_rows
 from underpaint.host.controls import AttachedControl
 from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.host.mainthread import HoldMeter, MainThreadQueue
@@ -22,11 +32,16 @@ from underpaint.host.words import describe
 from underpaint.provenance import remembered
 
 __all__ = [
+    "AS_IT_IS",
+    "MOST_ROWS",
     "AttachedControl",
     "AttachedRegion",
     "Canvas",
     "Capability",
     "ClientProtocol",
+    "ControlOffers",
+    "ControlPlace",
+    "ControlRow",
     "Extensions",
     "HoldMeter",
     "HostAdapter",
@@ -40,12 +55,18 @@ __all__ = [
     "Settings",
     "Task",
     "TaskState",
+    "control_offers",
     "describe",
     "fields_of",
     "load_extensions",
     "missing",
+    "pack_rows",
     "remembered",
+    "role_title",
+    "roles_of",
     "start_verb",
     "tooltip_of",
+    "unpack_rows",
     "values_for",
+    "why_no_controls",
 ]

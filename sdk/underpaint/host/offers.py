@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from underpaint.errors import PluginFailed, UnderpaintError
-from underpaint.hookspecs import Verb
+from underpaint.hookspecs import ControlSource, Verb
 from underpaint.host.adapter import Capability, HostAdapter
 from underpaint.host.extensions import DOCUMENT, values_for
 from underpaint.host.session import Session
@@ -29,8 +29,10 @@ def fields_of(verb: Verb) -> tuple[str, ...]:
     return tuple(name for name in verb.texts if name != PROMPT)
 
 
-def missing(verb: Verb, adapter: HostAdapter, *, selected: Callable[[], bool] | None = None) -> str:
-    """What the verb needs and the active document lacks, as a sentence; "" if it can run.
+def missing(
+    verb: Verb | ControlSource, adapter: HostAdapter, *, selected: Callable[[], bool] | None = None
+) -> str:
+    """What a verb or a control source needs and the active document lacks, as a sentence; "" if nothing.
 
     Call it on the main thread; costs what `canvas`, `selection_bounds` and `list_layers` cost. `selected`
     is asked instead of the adapter, where its bounds are dear.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +17,8 @@ from underpaint.errors import InternalError, JobCancelled, PlaceGone, Underpaint
 from underpaint.host import snapshot
 from underpaint.host.adapter import HostAdapter, Notice
 from underpaint.host.connection import Connection
+from underpaint.host.control_layers import control_image
+from underpaint.host.controls import AttachedControl
 from underpaint.host.following import Follower
 from underpaint.host.identity import client_id
 from underpaint.host.mainthread import HoldMeter
@@ -25,7 +27,7 @@ from underpaint.host.protocol import ClientProtocol
 from underpaint.host.settings import Settings, title_of
 from underpaint.host.snapshot import Asked, Snapshot
 from underpaint.host.task import Task, TaskState
-from underpaint.types import JobState, ModelList, PixelFormat
+from underpaint.types import JobState, ModelList, PixelFormat, PreprocessorInfo
 
 OnDone = Callable[[Task], None]
 T = TypeVar("T")
@@ -158,6 +160,21 @@ class Session:
 
         return self._begin("Material maps", read, partial(partial, self._follower.make_all), on_done)
 
+    def control_layer(
+        self, control: AttachedControl, title: str = "", *, on_done: OnDone | None = None
+    ) -> Task:
+        """The image that a control's preprocessor makes, as a layer of its own to look at and to edit.
+
+        Attach that layer without a preprocessor then. A host without layers gets it as a picture of its own.
+        `title` names the layer. No model works on it.
+        """
+        title = title or title_of(control.role.replace("-", " ").capitalize(), "Control")
+
+        def read() -> list[Snapshot]:
+            return [control_image(self.adapter, control, title, self.client_id)]
+
+        return self._begin(title, read, partial(partial, self._follower.make_all), on_done)
+
     def resume(
         self,
         document_id: str,
@@ -202,6 +219,20 @@ class Session:
             self.adapter.run_on_main(partial(on_models, found))
 
         threading.Thread(target=ask, name="underpaint-models", daemon=True).start()
+
+    def preprocessors(
+        self, on_preprocessors: Callable[[Sequence[PreprocessorInfo] | UnderpaintError], None]
+    ) -> None:
+        """Asks for what makes control images, for `control_offers`; as `models` does."""
+
+        def ask() -> None:
+            try:
+                found: Sequence[PreprocessorInfo] | UnderpaintError = self._connection.reach().preprocessors()
+            except UnderpaintError as error:
+                found = error
+            self.adapter.run_on_main(partial(on_preprocessors, found))
+
+        threading.Thread(target=ask, name="underpaint-preprocessors", daemon=True).start()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
