@@ -137,6 +137,17 @@ def test_a_flat_depth_has_normals_that_look_at_you() -> None:
     assert np.allclose(made, [0.5, 0.5, 1.0])
 
 
+@pytest.mark.parametrize("name", LINES)
+def test_strokes_on_an_empty_layer_are_strokes_on_paper(name: str) -> None:
+    paper = np.ones((96, 96, 4), np.float32)
+    paper[20:76, 40:44, :3] = paper[60:64, 10:80, :3] = 0.0
+    layer = np.zeros((96, 96, 4), np.float32)  # black under its transparent parts, too
+    layer[..., 3] = 1.0 - paper[..., 0]
+    found = run(name, layer)
+    assert np.abs(found - run(name, paper)).max() < 1e-6
+    assert found.max() > 0.5
+
+
 def test_the_mask_of_transparent_parts_is_one_where_nothing_is() -> None:
     picture = np.ones((4, 4, 4), np.float32)
     picture[:2, :, 3], picture[2, :, 3] = 0.0, 0.25

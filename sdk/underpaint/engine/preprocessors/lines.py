@@ -32,7 +32,7 @@ def canny(picture: Floats, parameters: Mapping[str, float], check: Check) -> Flo
 
 def soft_edge(picture: Floats, parameters: Mapping[str, float], check: Check) -> Floats:
     """Edge strength in lightness and colour over three scales; the strongest edges are white."""
-    lab = to_lab(picture[..., :3]) / np.float32(LAB_RANGE)
+    lab = to_lab(_on_paper(picture)) / np.float32(LAB_RANGE)
     strength = np.zeros(picture.shape[:2], np.float32)
     for scale in (1.0, 2.0, 4.0):
         check()
@@ -68,8 +68,14 @@ def scribble(picture: Floats, parameters: Mapping[str, float], check: Check) -> 
     return np.asarray(canvas > 0, np.float32)
 
 
+def _on_paper(picture: Floats) -> Floats:
+    """As a drawing on white paper: of strokes on an empty layer, colours from nearby would leave nothing."""
+    alpha = picture[..., 3:]
+    return np.ascontiguousarray(picture[..., :3] * alpha + (1.0 - alpha), np.float32)
+
+
 def _grey(picture: Floats) -> Floats:
-    return cast(Floats, _cv.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2GRAY))
+    return cast(Floats, _cv.cvtColor(_on_paper(picture), cv2.COLOR_RGB2GRAY))
 
 
 def _blurred(picture: Floats, sigma: float) -> Floats:
