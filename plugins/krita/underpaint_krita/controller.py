@@ -14,9 +14,11 @@ from underpaint.errors import DaemonUnreachable, HostError, UnderpaintError
 from underpaint.hookspecs import Verb
 from underpaint.host import (
     ClientProtocol,
+    ControlRow,
     Extensions,
     Notice,
     Session,
+    Settings,
     Task,
     TaskState,
     load_extensions,
@@ -36,6 +38,7 @@ from .choices import (
     remembered,
     save_choices,
 )
+from .controls import Controls
 from .documents import READABLE, Place, node_id, walk
 from .qt import QtCore
 
@@ -77,6 +80,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         self.verb_window: object = None
         """The window for the values of a verb that was opened last."""
         self._extensions: Extensions | None = None
+        self.controls = Controls(self.adapter, self, self.extensions, self.changed.emit)
         self.choices = load_choices()
         self.models: ModelList | None = None
         self.link = Link.UNKNOWN
@@ -116,9 +120,9 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
             self.show_notice(Notice(reason, problem=True))
             return None
         session = self._session()
-        settings = self.choices.settings(self.choices.fill_strength)
         if session is None:
             return None
+        settings = self._settings(self.choices.fill_strength)
         return self._follow(session.fill(self.choices.prompt, settings, on_done=self._done))
 
     def generate(self, source: str | None = None) -> Task | None:
@@ -133,7 +137,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         from_image = source in (PICTURE, LAYER)
         task = session.generate(
             chosen.prompt,
-            chosen.settings(chosen.image_strength if from_image else None),
+            self._settings(chosen.image_strength if from_image else None),
             source_layer=chosen.layer if source == LAYER else None,
             from_picture=source == PICTURE,
             on_done=self._done,
@@ -148,13 +152,24 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         try:
             if reason := self.why_no_verb(verb):
                 raise HostError(reason)
-            session.settings = self.choices.settings()
+            session.settings = self._settings()
             prompt = {"prompt": self.choices.prompt} if "prompt" in verb.texts else {}
             task = start_verb(session, verb, {**prompt, **values}, on_done=self._done)
         except UnderpaintError as refused:
             self.show_notice(Notice(refused.message, problem=True))
             return None
         return self._follow(task)
+
+    def make_control_layer(self, row: ControlRow) -> Task | None:
+        """Puts a control's image on a layer, to be edited."""
+        session = self._session()
+        if session is None:
+            return None
+        try:
+            return self._follow(self.controls.make_layer(session, row, self._done))
+        except UnderpaintError as refused:
+            self.show_notice(Notice(refused.message, problem=True))
+            return None
 
     def cancel(self) -> None:
         """Stops the job that is shown."""
@@ -169,6 +184,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
             self.link, self.link_problem = Link.CONNECTING, ""
             self.changed.emit()
             session.models(self._on_models)
+            self.controls.ask(session)
 
     def place_kept(self) -> None:
         """Brings results whose document is closed into the active one."""
@@ -191,7 +207,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
             return "Create or open a picture first."
         if document.selection() is None:
             return "Select the part to fill first."
-        return self._why_no_model("inpaint")
+        return self._why_no_model("inpaint") or self.controls.problem("inpaint")
 
     def why_no_generate(self, source: str | None = None) -> str:
         """What Generate lacks; "" if it can run."""
@@ -200,13 +216,18 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         source = source or self.choices.source
         if source == LAYER and self.choices.layer not in dict(self.layer_names()):
             return "Choose the layer to start from."
-        return self._why_no_model("txt2img" if source not in (PICTURE, LAYER) else "img2img")
+        operation = "txt2img" if source not in (PICTURE, LAYER) else "img2img"
+        return self._why_no_model(operation) or self.controls.problem(operation)
 
     def verbs(self) -> list[Verb]:
-        """Verbs of plug-ins, in order of title; looked for at the first call."""
+        """Verbs of plug-ins, in order of title."""
+        return self.extensions().verbs_for(self.adapter)
+
+    def extensions(self) -> Extensions:
+        """What plug-ins bring; looked for at the first call."""
         if self._extensions is None:
             self._extensions = load_extensions()
-        return self._extensions.verbs_for(self.adapter)
+        return self._extensions
 
     def left_out(self) -> list[str]:
         """Plug-ins that could not be loaded, and why: a sentence each."""
@@ -286,6 +307,10 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
                 self.show_notice(Notice(str(error), problem=True))
                 self.changed.emit()
         return self.session
+
+    def _settings(self, strength_percent: int | None = None) -> Settings:
+        """What is chosen, and what is attached to the picture."""
+        return replace(self.choices.settings(strength_percent), controls=self.controls.attached())
 
     def _follow(self, task: Task) -> Task:
         self._save()

@@ -7,6 +7,7 @@ from underpaint.host import Notice
 
 from .choices import LAYER, PICTURE, WORDS
 from .controller import Controller, Link
+from .controlrows import ControlsSection
 from .details import Details
 from .jobcard import JobCard, KeptBar
 from .more import MoreButton
@@ -166,6 +167,8 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self._column.addWidget(self._image_row)
         self.more = MoreButton(self.controller)
         self._column.addWidget(self.more)
+        self.controls = ControlsSection(self.controller)
+        self._column.addWidget(self.controls)
 
     def _run(self) -> None:
         if self.controller.why_no_fill() and not self.controller.why_no_generate():
@@ -190,6 +193,7 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self.layer.setVisible(source == LAYER)
         if source == LAYER and not self.layer.view().isVisible():
             self._list_layers()
+        self.controls.update_state()
         self._take_over()
         self._show_link()
 

@@ -47,14 +47,14 @@ class PromptEdit(QtWidgets.QPlainTextEdit):  # type: ignore[misc]  # Qt's classe
 
 
 class Strength(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no types here
-    """A slider of 1 to 100 per cent with its figure beside it."""
+    """A slider of 1 to 100 per cent, or to `most`, with its figure beside it."""
 
     changed = QtCore.pyqtSignal(int)
 
-    def __init__(self, percent: int, tip: str) -> None:
+    def __init__(self, percent: int, tip: str, most: int = 100) -> None:
         super().__init__()
         self.slider = QtWidgets.QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(1, 100)
+        self.slider.setRange(1, most)
         self._figure = QtWidgets.QLabel()
         self._figure.setMinimumWidth(self.fontMetrics().horizontalAdvance("100 %") + 2)
         self._figure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -65,10 +65,14 @@ class Strength(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no
         self.setToolTip(tip)
         self.slider.valueChanged.connect(self._on_value)
         self.slider.setValue(percent)
-        self._figure.setText(f"{percent} %")
+        self.show_value()
+
+    def show_value(self) -> None:
+        """Brings the figure in line with the slider."""
+        self._figure.setText(f"{self.slider.value()} %")
 
     def _on_value(self, percent: int) -> None:
-        self._figure.setText(f"{percent} %")
+        self.show_value()
         self.changed.emit(percent)
 
 

@@ -13,6 +13,7 @@ _STAGES = {
     StageKind.DENOISING: "Painting",
     StageKind.DECODING: "Developing the picture",
     StageKind.POST_PROCESSING: "Blending it in",
+    StageKind.PREPROCESSING: "Making the control image",
 }
 _ENDED = {
     TaskState.PLACED: "Done: a new layer is in the picture",
@@ -44,9 +45,10 @@ def stage_text(update: JobUpdate) -> str:
     if stage is None:
         return "Starting…"
     steps = update.plan[update.progress.stage_index].steps
+    words = _STAGES.get(stage) or stage.value.replace("-", " ").capitalize()
     if stage is StageKind.DENOISING and steps > 1:
-        return f"{_STAGES[stage]}, step {min(update.progress.step, steps)} of {steps}"
-    return f"{_STAGES[stage]}…"
+        return f"{words}, step {min(update.progress.step, steps)} of {steps}"
+    return f"{words}…"
 
 
 def fraction_of(task: Task) -> float:

@@ -157,6 +157,8 @@ def control_offers(
     for source in sources:
         try:
             titles = source.choices(adapter, document) if source.choices is not None else {"": source.title}
+        except UnderpaintError:
+            continue  # it has nothing to show here: no document, for one
         except Exception:  # noqa: BLE001 - one plug-in's fault does not take away what others offer
             _log.exception("control source %s", source.name)
             continue
