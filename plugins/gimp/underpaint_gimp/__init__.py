@@ -4,7 +4,10 @@
 plugin       the procedures that GIMP knows, and what they do when called
 ├── arguments    their arguments, and how these become a request
 ├── remembered   the last prompt and settings, kept even when a job was cancelled
+├── controls     layers that pictures keep to: in arguments, and with their image
 ├── dialog       what a person sees before a job
+│   ├── controlrows  its list of controls
+│   ├── controldialog  the same for a control layer
 │   └── more         the same for a verb of a plug-in
 ├── verbs        the verbs that plug-ins have added
 ├── runner       a verb from start to end, with GIMP's progress bar

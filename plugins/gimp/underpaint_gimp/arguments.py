@@ -13,6 +13,8 @@ from underpaint.host import Settings
 
 READWRITE = GObject.ParamFlags.READWRITE
 WORDS, PICTURE, LAYER = "words", "picture", "layer"
+AUTO, NONE = "auto", "none"
+"""For `control-preprocessor`: what suits the role; the image as it is."""
 REMEMBERED = (
     "prompt",
     "negative-prompt",
@@ -68,6 +70,37 @@ def add_verb(procedure: Any) -> None:
     text = procedure.add_string_argument
     text("verb", "_Verb", "Name of a verb that a plug-in has added", "variation", READWRITE)
     text("values", "V_alues", 'What else it takes, as JSON: {"strength": 0.3}', "{}", READWRITE)
+
+
+def add_controls(procedure: Any) -> None:
+    """One control as plain arguments, and any number as JSON."""
+    text, number = procedure.add_string_argument, procedure.add_double_argument
+    text("control-role", "Control _role", "What a layer shows: line-art, depth; empty: none", "", READWRITE)
+    add_control_image(procedure)
+    number("control-strength", "Control st_rength", "How strictly to keep to it", 0.0, 2.0, 1.0, READWRITE)
+    number("control-start", "Control st_art", "From this share of the steps on", 0.0, 1.0, 0.0, READWRITE)
+    number("control-end", "Control _end", "Up to this share of the steps", 0.0, 1.0, 1.0, READWRITE)
+    text(
+        "controls",
+        "C_ontrols",
+        'More of them, as JSON: [{"role": "depth", "choice": "7"}]; choice is a layer\'s tattoo',
+        *("", READWRITE),
+    )
+
+
+def add_control_image(procedure: Any) -> None:
+    """What a control image is made of, and how."""
+    text = procedure.add_string_argument
+    text("control-source", "Control so_urce", "layer, merged, selection or a plug-in's", LAYER, READWRITE)
+    procedure.add_layer_argument(
+        "control-layer", "Control _layer", "The layer; none: the selected one", True, READWRITE
+    )
+    text(
+        "control-preprocessor",
+        "Control _preprocessor",
+        f"What makes the control image; {AUTO}: what suits the role, {NONE}: it is one already",
+        *(AUTO, READWRITE),
+    )
 
 
 def values_of(config: Any) -> dict[str, float | str]:

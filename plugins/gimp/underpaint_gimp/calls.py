@@ -7,15 +7,26 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gi.repository import Gimp, GLib
 
 import underpaint
 from underpaint.errors import HostError, InvalidRequest, UnderpaintError
-from underpaint.host import Session, Task, TaskState, missing, start_verb, values_for
+from underpaint.host import (
+    Session,
+    Settings,
+    Task,
+    TaskState,
+    missing,
+    role_title,
+    start_verb,
+    unpack_rows,
+    values_for,
+)
 
-from . import documents, remembered, verbs
+from . import controls, documents, remembered, verbs
 from .adapter import GimpAdapter
 from .arguments import LAYER, PICTURE, settings_of, text_of, values_of
 from .runner import Runner
@@ -36,6 +47,14 @@ def generate(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
 def more(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
     """*More Verbs*, a verb of a plug-in: returns the new layer, or nothing where the verb makes none."""
     return _paint(procedure, run_mode, image, config, _start_more)
+
+
+def control_layer(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
+    """*Make Control Layer*: returns the new layer; the image keeps to that from now on, if it did before."""
+    values = _paint(procedure, run_mode, image, config, _start_control)
+    if values.index(0) == Gimp.PDBStatusType.SUCCESS:
+        controls.take(image, config, values.index(1))
+    return values
 
 
 def results(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
@@ -71,12 +90,12 @@ def results(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
 
 
 def _start_fill(session: Session, adapter: GimpAdapter, config: Any) -> Start:
-    prompt, settings = text_of(config, "prompt"), settings_of(config)
+    prompt, settings = text_of(config, "prompt"), _settings(session, adapter, config)
     return lambda on_done: session.fill(prompt, settings, on_done=on_done)
 
 
 def _start_generate(session: Session, adapter: GimpAdapter, config: Any) -> Start:
-    prompt, settings = text_of(config, "prompt"), settings_of(config)
+    prompt, settings = text_of(config, "prompt"), _settings(session, adapter, config)
     source = config.get_property("source")
     layer = None
     if source == LAYER:
@@ -92,13 +111,24 @@ def _start_generate(session: Session, adapter: GimpAdapter, config: Any) -> Star
 
 def _start_more(session: Session, adapter: GimpAdapter, config: Any) -> Start:
     verb = verbs.find(text_of(config, "verb"), adapter)
-    session.settings, given = settings_of(config), values_of(config)
+    session.settings, given = _settings(session, adapter, config), values_of(config)
     if reason := missing(verb, adapter):
         raise HostError(reason)
     if "prompt" in verb.texts:
         given["prompt"] = text_of(config, "prompt")
     values_for(verb, **given)  # refuses here, before anything is started
     return lambda on_done: start_verb(session, verb, given, on_done=on_done)
+
+
+def _start_control(session: Session, adapter: GimpAdapter, config: Any) -> Start:
+    row = controls.layer_row(config, adapter, session)
+    (control,) = controls.offers_of(adapter).attach([row])
+    title = f"{role_title(row.preprocessor)}: {row.title or row.source}"
+    return lambda on_done: session.control_layer(control, title, on_done=on_done)
+
+
+def _settings(session: Session, adapter: GimpAdapter, config: Any) -> Settings:
+    return replace(settings_of(config), controls=controls.attached(config, adapter, session))
 
 
 def _paint(
@@ -113,13 +143,16 @@ def _paint(
     try:
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
             remembered.recall(name, config)
+            controls.recall(image, config)
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            from . import dialog, more
+            from . import controldialog, dialog, more
 
-            ask = dialog.ask if prepare is not _start_more else more.ask
+            ask = {_start_more: more.ask, _start_control: controldialog.ask}.get(prepare, dialog.ask)
             if not ask(procedure, config, session, adapter):
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
             remembered.remember(name, config)
+            if prepare is not _start_control:
+                controls.remember(image, unpack_rows(text_of(config, "controls")))
         try:
             start = prepare(session, adapter, config)
             adapter.canvas()  # refuses here, before anything is started

@@ -6,6 +6,7 @@ The window stays usable while the daemon is looked for. When its button is grey,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gi
@@ -17,11 +18,12 @@ from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402 - versions come f
 
 from underpaint.errors import UnderpaintError  # noqa: E402
 from underpaint.host import Session  # noqa: E402
-from underpaint.types import ModelList  # noqa: E402
+from underpaint.types import ModelInfo, ModelList, PreprocessorInfo  # noqa: E402
 
 from . import remembered, widgets  # noqa: E402
 from .adapter import GimpAdapter  # noqa: E402
 from .arguments import LAYER, WORDS, operation_of, seed_of  # noqa: E402
+from .controlrows import ControlList  # noqa: E402
 
 POLL_MS = 400
 """How often the selection is looked at; GIMP tells plug-ins about no changes."""
@@ -78,6 +80,10 @@ class PaintDialog:
         self._status = widgets.Status(self._look)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         box.pack_start(form.widget, True, True, 0)
+        self._controls = ControlList(config, self._adapter)
+        self._unfolded = widgets.expander("Co_ntrols", self._controls.widget)
+        self._unfolded.set_expanded(bool(self._controls.rows))
+        box.pack_start(self._unfolded, False, False, 0)
         box.pack_start(widgets.expander("M_ore", more.widget), False, False, 0)
         box.pack_start(self._status.widget, False, False, 0)
         box.show_all()
@@ -107,16 +113,23 @@ class PaintDialog:
     def _look(self) -> None:
         self._models = None
         self._session.models(self._on_models)
+        self._session.preprocessors(self._on_preprocessors)
 
     def _on_models(self, models: ModelList | UnderpaintError) -> None:
         self._models = models
         self._refresh()
+
+    def _on_preprocessors(self, found: Sequence[PreprocessorInfo] | UnderpaintError) -> None:
+        if not isinstance(found, UnderpaintError):  # the models' answer says what is wrong
+            self._controls.preprocessors = tuple(found)
+            self._refresh()
 
     def _refresh(self) -> bool:
         """Brings everything in line with the configuration, the selection and the daemon."""
         self._refresh_fields()
         if isinstance(self._models, ModelList):
             self._show_models(self._models)
+        self._controls.refresh(self._chosen_model())
         problem = self._problem()
         self._status.show(problem or self._state(), problem=bool(problem), busy=self._models is None)
         self._status.offer_retry(isinstance(self._models, UnderpaintError))
@@ -128,8 +141,13 @@ class PaintDialog:
         able = [model for model in models.models if not operation or operation in model.operations]
         fitting = [model for model in able if not model.problem]
         self._model.offer({model.name: model.title or model.name for model in fitting})
-        model = models.get(self._config.get_property("model") or self._default(models))
+        model = self._chosen_model()
         self._scheduler.offer({name: name for name in model.schedulers} if model else {})
+
+    def _chosen_model(self) -> ModelInfo | None:
+        if not isinstance(self._models, ModelList):
+            return None
+        return self._models.get(self._config.get_property("model") or self._default(self._models))
 
     def _default(self, models: ModelList) -> str:
         return models.default_inpaint_model if self._is_fill else models.default_model
@@ -148,7 +166,7 @@ class PaintDialog:
             operation = operation_of(self._config)
             if operation and not any(operation in model.operations for model in self._models.models):
                 return "No installed model can do this: `underpaint models list` shows what there is."
-        return ""
+        return self._controls.problem()
 
     def _refusal(self) -> str:
         """What the image lacks; empty if nothing."""

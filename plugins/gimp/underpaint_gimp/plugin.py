@@ -17,6 +17,7 @@ from . import arguments  # noqa: E402
 FILL = "underpaint-fill"
 GENERATE = "underpaint-generate"
 MORE = "underpaint-more"
+CONTROL = "underpaint-control-layer"
 RESULTS = "underpaint-results"
 MENU = "<Image>/Filters/Underpaint"
 
@@ -38,6 +39,12 @@ _MENUS = {
         "Run a verb that a plug-in of underpaint has added",
         "Shows the verbs that plug-ins have added, with what each of them takes, and puts the picture into "
         "the image as a new layer. Scripts name the verb; its values are JSON.",
+    ),
+    CONTROL: (
+        "Make _Control Layer…",
+        "Find lines and edges in a layer, and put them onto a layer of their own",
+        "Lets the underpaint daemon on this computer make a control image, such as line art, of a layer, and "
+        "puts it into the image as a new layer, to be edited; pictures can then keep to it. Needs no model.",
     ),
     RESULTS: (
         "F_etch Results",
@@ -82,6 +89,10 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
         elif name == MORE:
             arguments.add_verb(procedure)
             arguments.add_common(procedure, strength=None)
+        elif name == CONTROL:
+            arguments.add_control_image(procedure)
+        if name in (FILL, GENERATE, MORE):
+            arguments.add_controls(procedure)
         if name == RESULTS:
             procedure.add_int_return_value(
                 "placed", "Placed", "How many pictures came in", 0, 2**31 - 1, 0, arguments.READWRITE
@@ -97,7 +108,13 @@ def _run(
     Gegl.init(None)
     from . import calls
 
-    known = {FILL: calls.fill, GENERATE: calls.generate, MORE: calls.more, RESULTS: calls.results}
+    known = {
+        FILL: calls.fill,
+        GENERATE: calls.generate,
+        MORE: calls.more,
+        CONTROL: calls.control_layer,
+        RESULTS: calls.results,
+    }
     call = known[procedure.get_name()]
     return call(procedure, run_mode, image, config)
 

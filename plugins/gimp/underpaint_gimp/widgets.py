@@ -7,10 +7,13 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gi.repository import GObject, Gtk, Pango
+import gi
 
-from . import documents
-from .arguments import LAYER, PICTURE, WORDS
+gi.require_version("Gtk", "3.0")
+from gi.repository import GObject, Gtk, Pango  # noqa: E402 - versions come first
+
+from . import documents  # noqa: E402
+from .arguments import LAYER, PICTURE, WORDS  # noqa: E402
 
 SOURCES = {WORDS: "The words alone", PICTURE: "The visible picture", LAYER: "One layer"}
 _BOTH_WAYS = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
@@ -133,6 +136,40 @@ class NameChoice:
         for name in names:
             self.widget.append(name, name)
         self.widget.get_child().set_text(typed)
+
+
+class LiveChoice:
+    """One of a list that changes; what is chosen and no longer there is shown as not found."""
+
+    def __init__(self, hint: str, chosen: Callable[[str], None]) -> None:
+        self._entries: list[tuple[str, str]] = []
+        self._chosen, self._showing = chosen, False
+        self.widget = Gtk.ComboBoxText(tooltip_text=hint)
+        # Long names are cut: they would make the dialog as wide as they are.
+        for cell in self.widget.get_cells():
+            cell.set_property("ellipsize", Pango.EllipsizeMode.END)
+            cell.set_property("width-chars", 10)
+        self.widget.connect("changed", lambda _: self._on_changed())
+
+    def offer(self, entries: list[tuple[str, str]], chosen: str, otherwise: str) -> None:
+        """Lists entries and shows the chosen one, which is `otherwise` where it is none of them."""
+        if chosen not in dict(entries) and (otherwise or not entries):
+            entries = [*entries, (chosen, f"{otherwise} (not found)" if otherwise else "")]
+        self._showing = True
+        try:
+            if entries != self._entries:
+                self._entries = entries
+                self.widget.remove_all()
+                for key, title in entries:
+                    self.widget.append(key, title)
+            if self.widget.get_active_id() != chosen:
+                self.widget.set_active_id(chosen)
+        finally:
+            self._showing = False
+
+    def _on_changed(self) -> None:
+        if not self._showing and self.widget.get_active() >= 0:
+            self._chosen(self.widget.get_active_id() or "")
 
 
 class Status:
