@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import materials, operators, properties, runtime, ui, verbs
+from . import controlops, materials, operators, properties, runtime, ui, verbs
 
-_PARTS = (properties, operators, materials, verbs, ui, runtime)
+_PARTS = (properties, operators, materials, verbs, ui, controlops, runtime)
 
 
 def register() -> None:

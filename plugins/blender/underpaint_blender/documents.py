@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from underpaint.errors import PlaceGone
+from underpaint.errors import NoDocument, PlaceGone
 
 LONGEST = 250
 """Bytes of a document id."""
@@ -37,7 +37,9 @@ class Documents:
         return found
 
     def find(self, document_id: str) -> bpy.types.Image:
-        """The image that is this document now. Raises `PlaceGone`."""
+        """The image that is this document now. Raises `PlaceGone`, `NoDocument` for a texture's."""
+        if not document_id:
+            raise NoDocument("A new texture has no picture yet to look at: choose an image instead.")
         if document_id in self._known:
             image = self._newest(document_id)
         else:

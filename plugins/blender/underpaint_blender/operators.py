@@ -50,7 +50,7 @@ class Verb:
 
     def choose(self, context: bpy.types.Context) -> None:
         """Tells the adapter which image and mask are meant: the editor's, or those that a script named."""
-        settings, adapter, shown = context.scene.underpaint, runtime.adapter(), _image_of(context)
+        settings, adapter, shown = context.scene.underpaint, runtime.adapter(), image_of(context)
         mask = getattr(self, "mask", "")
         adapter.image = getattr(self, "image", "") or (shown.name if shown else "")
         adapter.mask = mask or (settings.mask.name if settings.mask else "")
@@ -110,7 +110,8 @@ class Verb:
         return {"CANCELLED"}
 
 
-def _image_of(context: bpy.types.Context) -> bpy.types.Image | None:
+def image_of(context: bpy.types.Context) -> bpy.types.Image | None:
+    """What the Image Editor shows; None anywhere else."""
     space = context.space_data
     return space.image if space is not None and space.type == "IMAGE_EDITOR" else None
 
@@ -155,7 +156,7 @@ class FillMask(Verb, bpy.types.Operator):
     def missing(cls, context: bpy.types.Context) -> str:
         """An editor without an image cannot be filled; scripts name one."""
         in_editor = context.space_data is not None and context.space_data.type == "IMAGE_EDITOR"
-        return "Open an image in this editor first" if in_editor and _image_of(context) is None else ""
+        return "Open an image in this editor first" if in_editor and image_of(context) is None else ""
 
     def start(self, context: bpy.types.Context) -> Task:
         """The mask's part of the image."""
@@ -196,11 +197,11 @@ class NewMask(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an image in the editor."""
-        return _image_of(context) is not None
+        return image_of(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """A byte image without alpha; the editor shows it in paint mode."""
-        image = _image_of(context)
+        image = image_of(context)
         assert image is not None
         width, height = image.size
         mask = bpy.data.images.new(f"{image.name} mask", width, height, alpha=False)

@@ -83,6 +83,19 @@ def four_channels(pixels: Pixels) -> Pixels:
     return filled
 
 
+def scaled(image: bpy.types.Image, width: int, height: int) -> Pixels:
+    """All pixels at another size, RGBA, shape (height, width, 4), by Blender's own scaling."""
+    rgba = four_channels(read(image))
+    # Floats, or Blender would round; not of the image itself, which must stay as it is.
+    draft = bpy.data.images.new("underpaint", *image.size, alpha=True, float_buffer=True)
+    try:
+        draft.pixels.foreach_set(np.ascontiguousarray(rgba).ravel())
+        draft.scale(width, height)
+        return read(draft)
+    finally:
+        bpy.data.images.remove(draft)
+
+
 def coverage(mask: bpy.types.Image, bounds: Bounds, *, transparent: bool) -> Pixels:
     """How much of each pixel is masked, 0.0 to 1.0, within `bounds`, the bottom row first.
 

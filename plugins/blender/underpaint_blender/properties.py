@@ -11,7 +11,7 @@ from underpaint.errors import UnderpaintError
 from underpaint.host import Notice, Settings
 from underpaint.types import ModelList, Tiling
 
-from . import runtime
+from . import controls, runtime
 
 DEFAULT = "DEFAULT"
 # Blender keeps no reference to the strings of a dynamic enum: they must live on here.
@@ -30,12 +30,92 @@ def refresh_models() -> None:
         if isinstance(found, UnderpaintError):
             runtime.adapter().show_notice(Notice(found.message, problem=True))
             return
+        controls.Known.models = found
         usable = [model for model in found.models if not model.problem]
         _models[1:] = [(m.name, m.title or m.name, f"{m.native_size} px, {m.family}") for m in usable]
         runtime.redraw()
 
     runtime.expect_answer(1)
     runtime.session().models(on_models)
+    controls.learn()
+
+
+def _role_names(_self: Any, _context: Any, typed: str) -> list[str]:
+    return [role for role in controls.roles() if typed.lower() in role]
+
+
+def _preprocessor_names(self: Any, _context: Any, typed: str) -> list[str]:
+    names = [one.name for one in controls.offers().preprocessors_for(self.role)]
+    return [name for name in names if typed.lower() in name]
+
+
+def _source_names(_self: Any, _context: Any, typed: str) -> list[str]:
+    names = dict.fromkeys(place.source.name for place in controls.offers().places)
+    return [name for name in names if typed.lower() in name]
+
+
+def _choice_names(self: Any, _context: Any, typed: str) -> list[str]:
+    return [choice for choice in controls.choices_of(self.source) if typed.lower() in choice.lower()]
+
+
+def _on_role(self: Any, _context: Any) -> None:
+    self.preprocessor = controls.AUTO
+
+
+class UnderpaintControl(bpy.types.PropertyGroup):
+    """An image that pictures keep to."""
+
+    role: bpy.props.StringProperty(
+        name="Role",
+        description="What the image shows: line-art, depth and so on",
+        default="line-art",
+        search=_role_names,
+        update=_on_role,
+    )
+    source: bpy.props.StringProperty(
+        name="From",
+        description="An image of the file, the one in the editor (merged), its mask (selection), or what "
+        "plug-ins offer",
+        default=controls.IMAGE,
+        search=_source_names,
+    )
+    image: bpy.props.PointerProperty(
+        name="Image", type=bpy.types.Image, description="What the picture keeps to, scaled over it"
+    )
+    choice: bpy.props.StringProperty(
+        name="Choice", description="Of what a plug-in offers", search=_choice_names
+    )
+    preprocessor: bpy.props.StringProperty(
+        name="Made by",
+        description="What makes the control image of it. Empty: it is white on black already; auto: what "
+        "suits the role",
+        default=controls.AUTO,
+        search=_preprocessor_names,
+    )
+    strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How strictly the picture keeps to it; above 1 forces",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        subtype="FACTOR",
+    )
+    start: bpy.props.FloatProperty(
+        name="Steps from",
+        description="From which share of the steps on it counts; early steps decide where things lie",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    end: bpy.props.FloatProperty(
+        name="To",
+        description="Up to which share of the steps it counts; late steps decide how things look",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
 
 
 class UnderpaintSettings(bpy.types.PropertyGroup):
@@ -61,8 +141,11 @@ class UnderpaintSettings(bpy.types.PropertyGroup):
         name="Transparent Part", description="Fill what is transparent instead of what a mask says"
     )
 
+    controls: bpy.props.CollectionProperty(type=UnderpaintControl)
+    active_control: bpy.props.IntProperty(name="Active Control")
+
     def choices(self, *, strength: float | None = None) -> Settings:
-        """As the session wants them."""
+        """As the session wants them. Raises `InvalidRequest` for a control that cannot be used."""
         tiling = {(False, False): "none", (True, False): "x", (False, True): "y", (True, True): "xy"}
         return Settings(
             model="" if self.model in ("", DEFAULT) else self.model,
@@ -71,11 +154,13 @@ class UnderpaintSettings(bpy.types.PropertyGroup):
             steps=self.steps or None,
             strength=strength,
             tiling=Tiling(tiling[self.tile_x, self.tile_y]) if strength is None else Tiling.NONE,
+            controls=controls.attached(self),
         )
 
 
 def register() -> None:
     """Adds `scene.underpaint`."""
+    bpy.utils.register_class(UnderpaintControl)
     bpy.utils.register_class(UnderpaintSettings)
     bpy.types.Scene.underpaint = bpy.props.PointerProperty(type=UnderpaintSettings)
 
@@ -84,3 +169,4 @@ def unregister() -> None:
     """Takes it away."""
     del bpy.types.Scene.underpaint
     bpy.utils.unregister_class(UnderpaintSettings)
+    bpy.utils.unregister_class(UnderpaintControl)

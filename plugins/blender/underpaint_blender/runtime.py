@@ -13,7 +13,7 @@ import bpy
 
 import underpaint
 from underpaint.errors import UnderpaintError
-from underpaint.host import Session, Task
+from underpaint.host import Extensions, Session, Task, load_extensions
 
 from .adapter import BlenderAdapter
 from .pending import Pending
@@ -22,6 +22,7 @@ INTERVAL_S = 0.03
 
 _session: Session | None = None
 _adapter: BlenderAdapter | None = None
+_extensions: Extensions | None = None
 _questions = 0
 _pending = Pending()
 
@@ -41,6 +42,14 @@ def session() -> Session:
         _adapter.changed = redraw
         _session = Session(_adapter, underpaint.connect)
     return _session
+
+
+def extensions() -> Extensions:
+    """What plug-ins bring; looked for at the first call."""
+    global _extensions
+    if _extensions is None:
+        _extensions = load_extensions()
+    return _extensions
 
 
 def pump() -> int:
@@ -137,10 +146,10 @@ def register() -> None:
 
 def unregister() -> None:
     """Lets the session go; jobs stay in the daemon."""
-    global _session, _adapter
+    global _session, _adapter, _extensions
     bpy.app.handlers.load_post.remove(_on_load)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if _session is not None:
         _session.close()
-    _session = _adapter = None
+    _session = _adapter = _extensions = None

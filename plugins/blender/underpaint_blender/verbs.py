@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 
 from underpaint.errors import HostError
-from underpaint.host import Task, fields_of, load_extensions, missing, start_verb, tooltip_of
+from underpaint.host import Task, fields_of, missing, start_verb, tooltip_of
 
 from . import runtime
 from .adapter import BlenderAdapter
@@ -151,7 +151,7 @@ def _values() -> type:
 
 def register() -> None:
     """Looks for plug-ins and registers what they bring."""
-    extensions = load_extensions()
+    extensions = runtime.extensions()
     _verbs.update((verb.name, verb) for verb in extensions.verbs_for(BlenderAdapter()))
     broken = [info for info in extensions.infos() if info.problem]
     problems[:] = [f"{info.name} is left out: {info.problem.splitlines()[-1]}" for info in broken]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that pictures keep to: what the scene remembers of them, and what they are for the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import bpy
+import numpy as np
+
+from underpaint.errors import InvalidRequest, PlaceGone, UnderpaintError, Violation
+from underpaint.hookspecs import ControlSource
+from underpaint.host import AttachedControl, ControlOffers, ControlRow, HostAdapter, control_offers, roles_of
+from underpaint.types import Bounds, Image, ModelList, PreprocessorInfo
+
+from . import pixels, runtime
+
+IMAGE = "image"
+"""The source of our own: any image of the file."""
+AUTO = "auto"
+"""A preprocessor that is chosen once the daemon has told which there are."""
+
+
+class Known:
+    """What the daemon has told."""
+
+    models: ModelList | None = None
+    preprocessors: tuple[PreprocessorInfo, ...] | None = None
+
+
+def read_image(adapter: HostAdapter, document_id: str, bounds: Bounds, choice: str) -> Image:
+    """An image of the file, scaled over the document; over `bounds` where there is none, as for a texture."""
+    image = bpy.data.images.get(choice)
+    if image is None:
+        raise PlaceGone(f"The image {choice!r} is no longer in this file: choose another control image.")
+    whole = adapter.canvas().bounds if document_id else bounds
+    place = Bounds(bounds.x - whole.x, bounds.y - whole.y, bounds.width, bounds.height)
+    if tuple(image.size) == (whole.width, whole.height):
+        part = pixels.part(image, place)
+        return Image(bounds.width, bounds.height, part.data, part.format, bounds.x, bounds.y)
+    scaled = pixels.scaled(image, whole.width, whole.height)
+    data = memoryview(np.ascontiguousarray(scaled[pixels.rows(whole.height, place), place.x : place.right]))
+    return Image(bounds.width, bounds.height, data.cast("B"), pixels.format_of(image), bounds.x, bounds.y)
+
+
+def image_names(_adapter: HostAdapter, _document_id: str) -> dict[str, str]:
+    """Images with pixels that can be read."""
+    return {image.name: image.name for image in bpy.data.images if image.type != "RENDER_RESULT"}
+
+
+IMAGES = ControlSource(name=IMAGE, title="Image", read=read_image, choices=image_names)
+
+
+def offers() -> ControlOffers:
+    """What there is to choose."""
+    adapter = runtime.adapter()
+    sources = [IMAGES, *runtime.extensions().control_sources_for(adapter)]
+    return control_offers(adapter, sources, Known.preprocessors or ())
+
+
+def choices_of(source: str) -> list[str]:
+    """What a source lets one choose."""
+    return [place.choice for place in offers().places if place.source.name == source and place.choice]
+
+
+def roles() -> tuple[str, ...]:
+    """Roles that any model takes; none while the daemon has not told."""
+    return roles_of(Known.models.models) if Known.models is not None else ()
+
+
+def row_of(item: Any) -> ControlRow:
+    """An entry of the scene's list, as the session has it."""
+    name = item.image.name if item.image is not None else ""
+    ours = item.source == IMAGE
+    row = ControlRow(
+        role=item.role,
+        source=item.source,
+        choice=name if ours else item.choice,
+        title=name if ours else item.choice or item.source,
+        preprocessor="" if item.preprocessor == AUTO else item.preprocessor,
+        strength=item.strength,
+        start=item.start,
+        end=item.end,
+    )
+    if item.preprocessor == AUTO and Known.preprocessors is not None:
+        # As a row of another role that becomes one of this role.
+        return offers().with_role(replace(row, role=""), row.role)
+    return row
+
+
+def problem(item: Any, settings: Any) -> str:
+    """Why an entry cannot be used, as a sentence; "" if it can, as far as is known."""
+    if item.source == IMAGE and item.image is None:
+        return "Choose the image that the picture shall keep to."
+    models = Known.models
+    chosen = models and (models.get(settings.model) or models.get(models.default_model))
+    return offers().problem(row_of(item), chosen)
+
+
+def attached(settings: Any) -> tuple[AttachedControl, ...]:
+    """For `Settings.controls`. Raises `InvalidRequest` for one that cannot be used."""
+    return tuple(one(item, settings)[1] for item in settings.controls)
+
+
+def one(item: Any, settings: Any) -> tuple[ControlRow, AttachedControl]:
+    """An entry as the session has it, its preprocessor chosen. Raises `InvalidRequest`."""
+    if item.preprocessor == AUTO and Known.preprocessors is None:
+        learn(wait=bpy.app.background)
+        if Known.preprocessors is None:
+            wrong = Violation("preprocessor", "is not chosen yet")
+            raise InvalidRequest(
+                "The daemon has not told yet what makes control images: try again in a moment, or choose it.",
+                violations=[wrong],
+            )
+    if item.source == IMAGE and item.image is None:
+        raise InvalidRequest(problem(item, settings), violations=[Violation("image", "is missing")])
+    row = row_of(item)
+    (control,) = offers().attach([row])
+    return row, control
+
+
+def learn(*, wait: bool = False) -> None:
+    """Asks the daemon which preprocessors there are; `wait` is for scripts, which have no event loop."""
+    answered: list[bool] = []
+
+    def on_answer(found: Sequence[PreprocessorInfo] | UnderpaintError) -> None:
+        runtime.expect_answer(-1)
+        answered.append(True)
+        if not isinstance(found, UnderpaintError):  # the models' answer says what is wrong
+            Known.preprocessors = tuple(found)
+            runtime.redraw()
+
+    runtime.expect_answer(1)
+    runtime.session().preprocessors(on_answer)
+    if wait:
+        runtime.adapter().queue.pump_until(lambda: bool(answered))
