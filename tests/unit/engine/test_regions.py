@@ -21,6 +21,7 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.engine.regions.attention import attending
+from underpaint.engine.regions.joint import bias, shares_by_token
 from underpaint.engine.regions.plan import RegionPlan, plan_regions
 from underpaint.errors import InvalidRequest
 from underpaint.geometry import Size
@@ -31,7 +32,7 @@ TOLERANCE = 1e-5
 SENSITIVITY = 1e-2
 EDGE = 64
 WINDOW = Bounds(0, 0, EDGE, EDGE)
-CASE = Case("txt2img", prompt="old brick wall", negative="water")
+CASE = Case("txt2img", prompt="old brick wall", negative="water", scheduler="")
 EVERYWHERE = np.ones((EDGE, EDGE), np.float32)
 LEFT = np.zeros_like(EVERYWHERE)
 LEFT[:, : EDGE // 2] = 1.0
@@ -68,6 +69,11 @@ def with_regions(given: Assignment, parts: Sequence[Part]) -> Assignment:
     return replace(given, inputs=inputs)
 
 
+def scheduler_of(model: str) -> str:
+    """One that its family has."""
+    return "flow-match-euler" if model.startswith("flux") else "euler"
+
+
 def run(ours: Ours, given: Assignment) -> DiffusionTask:
     task = ours.family.prepare(given)
     while not task.ready_to_finish:
@@ -99,7 +105,7 @@ def engine(models: Path) -> Callable[[str], Ours]:
     return lru_cache(None)(lambda model: Ours(models / model))
 
 
-MODELS = ["plain", "small", "sdxl"]
+MODELS = ["plain", "small", "sdxl", "flux-dev"]
 
 
 @pytest.mark.parametrize("guidance", [5.0, 1.0])
@@ -114,12 +120,17 @@ MODELS = ["plain", "small", "sdxl"]
         ("sdxl", "txt2img"),
         ("sdxl-inpaint", "inpaint"),
         ("sdxl-refined", "txt2img"),
+        ("flux-dev", "txt2img"),
+        ("flux-dev", "inpaint"),
+        ("flux-schnell", "img2img"),
+        ("flux-fill", "inpaint"),
+        ("flux-kontext", "edit"),
     ],
 )
 def test_a_region_over_everything_is_as_good_as_the_prompt(
     engine: Callable[[str], Ours], model: str, operation: str, guidance: float
 ) -> None:
-    ours, case = engine(model), Case(operation, "euler", guidance=guidance)
+    ours, case = engine(model), Case(operation, scheduler_of(model), guidance=guidance)
     reference = latents(ours, case.but(prompt="green moss"))
     assert distance(latents(ours, case, Part(EVERYWHERE, "green moss")), reference) <= TOLERANCE
     assert distance(latents(ours, case), reference) >= SENSITIVITY
@@ -151,7 +162,7 @@ def test_a_regions_prompt_changes_what_lies_inside_more_than_what_lies_outside(
 ) -> None:
     # One step and a small region: norms and self-attention of random nets carry everything everywhere. What
     # trained weights make of it is measured with the model in the box.
-    ours, case = engine(model), CASE.but(scheduler="euler", steps=1, width=256, height=256)
+    ours, case = engine(model), CASE.but(scheduler=scheduler_of(model), steps=1, width=256, height=256)
     square = np.zeros((256, 256), np.float32)
     square[64:128, 128:192] = 1.0
     first, second = (latents(ours, case, Part(square, prompt)) for prompt in ("green moss", "blue sky"))
@@ -288,6 +299,38 @@ def test_with_hard_masks_it_is_one_attention_over_all_texts_with_a_mask(
         unet.set_attn_processor(kept)
     assert distance(ours, reference) <= TOLERANCE
     assert distance(plain, reference) >= SENSITIVITY
+
+
+def test_in_a_joint_attention_another_text_changes_its_own_places_only(engine: Callable[[str], Ours]) -> None:
+    transformer, _ = engine("flux-dev").family._parts.network
+    attention, noise = transformer.transformer_blocks[0].attn, torch.Generator().manual_seed(0)
+    width, length, edge = transformer.inner_dim, 5, 4
+    picture = torch.randn((1, edge * edge, width), generator=noise)
+    main, moss, sky = (torch.randn((1, length, width), generator=noise) for _ in range(3))
+    upper = torch.zeros(2, 2 * edge, 2 * edge)
+    upper[1, :edge], upper[0, edge:] = 1.0, 1.0
+    reads = bias([shares_by_token(upper, 2)], length, 1)
+    with torch.inference_mode():
+        first, second = (
+            attention(picture, torch.cat([main, text], dim=1), attention_mask=reads)[0]
+            for text in (moss, sky)
+        )
+    assert torch.equal(first[:, edge * edge // 2 :], second[:, edge * edge // 2 :])
+    assert (first - second)[:, : edge * edge // 2].abs().min(dim=1).values.max() > 0.0
+    assert distance(first, second) >= SENSITIVITY
+
+
+def test_a_joint_bias_lets_each_read_what_is_its_own() -> None:
+    # Two texts of two tokens, a picture of three tokens and one that is looked at.
+    share = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]])
+    whole, ours = bias([torch.tensor([[1.0] * 3, [0.0] * 3]), share], 2, 2)[:, 0].exp()
+    picture, first, second = slice(4, 10), slice(0, 2), slice(2, 4)
+    assert (ours[picture, picture] == 1.0).all()
+    assert (ours[first, first] == 1.0).all() and (ours[first, second] == 0.0).all()
+    for text, row in ((first, share[0]), (second, share[1])):
+        torch.testing.assert_close(ours[picture, text], row.repeat(2)[:, None].expand(6, 2))
+        torch.testing.assert_close(ours[text, picture], row.repeat(2)[None].expand(2, 6))
+    assert (whole[picture, second] == 0.0).all() and (whole[picture, first] == 1.0).all()
 
 
 @pytest.mark.parametrize(

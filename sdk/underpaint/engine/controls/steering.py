@@ -66,7 +66,7 @@ class Steering:
         size, tiling = jobs[0].current.size, jobs[0].image.tiling
         nets = [_of(job, kinds.CONTROL_NET) for job in jobs]
         adapters = [_of(job, kinds.T2I_ADAPTER) for job in jobs]
-        rows = 2 if jobs[0].guided else 1
+        rows = len(inputs["sample"]) // len(jobs)
         return {
             **self.nets.residuals(nets, size, inputs, tiling),
             **self.adapters.features(adapters, size, tiling, rows=rows),

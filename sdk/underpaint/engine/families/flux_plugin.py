@@ -99,7 +99,7 @@ def _traits(
         schedulers=FLOW_SCHEDULERS,
     )
     width = int(transformer.get("num_attention_heads", 24)) * int(transformer.get("attention_head_dim", 128))
-    return replace(traits, native_inpainting=fills, lora_base=flux_base(width))
+    return replace(traits, native_inpainting=fills, regions=True, lora_base=flux_base(width))
 
 
 def is_kontext(model_index: Mapping[str, Any]) -> bool:

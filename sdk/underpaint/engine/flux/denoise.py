@@ -10,9 +10,12 @@ import torch
 from underpaint.engine.diffusion.denoise import readings
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance
+from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.rolling import offset, rolled
-from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
+from underpaint.engine.flux.tokens import PATCH, SHOWN, from_tokens, places, to_tokens
+from underpaint.engine.regions.joint import bias, shares_by_token
+from underpaint.engine.regions.reading import shares_of
 
 TRAINED_STEPS = 1000.0
 """The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
@@ -47,6 +50,33 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: FluxParts) -> dict[str
         "encoder_hidden_states": torch.cat([text.hidden for text in texts]),
         "txt_ids": torch.zeros(texts[0].hidden.shape[1], 3, device=parts.device),
         "img_ids": torch.cat(where).to(parts.device),
+        **_regional(jobs, texts, pictures=len(where)),
+    }
+
+
+def _regional(
+    jobs: Sequence[DiffusionTask], texts: Sequence[TextEncoding], *, pictures: int
+) -> dict[str, Any]:
+    """The arguments that regions change: their texts behind each row's own, and who reads which."""
+    if jobs[0].regions is None:
+        return {}
+    rows, length = _rows(jobs), texts[0].hidden.shape[1]
+    device = texts[0].hidden.device
+    told, shares = [], []
+    for row, (job, text) in enumerate(zip(rows, texts, strict=True)):
+        share = rolled(shares_of(job)[None], offset(job))[0]
+        if row < len(rows) - len(jobs):
+            # Without the prompts: the negative one has everything.
+            share = torch.zeros_like(share)
+            share[0] = 1.0
+        shares.append(shares_by_token(share, PATCH).to(device))
+        told.append(torch.cat([text.hidden, *(one.hidden for one in job.regional)], dim=1))
+    reads = bias(shares, length, pictures)
+    hidden = torch.cat(told)
+    return {
+        "encoder_hidden_states": hidden,
+        "txt_ids": torch.zeros(hidden.shape[1], 3, device=device),
+        "joint_attention_kwargs": {"attention_mask": reads.to(hidden.dtype)},
     }
 
 
