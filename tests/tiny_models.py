@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     ControlNetModel,
+    ControlNetUnionModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
     T2IAdapter,
@@ -124,18 +125,47 @@ def build_tiny_control(
             conditioning_embedding_out_channels=(4, 8, 8, 16),
             **(_sizes(refiner=False) if xl else _pooled(pooled_text)),
         )
-        # Where the control comes out a new net has zeros, which would steer nothing.
-        for out in (*net.controlnet_down_blocks, net.controlnet_mid_block):
-            torch.nn.init.normal_(out.weight, std=0.03)
-        # And fresh ones make a picture faint on its way in.
-        for layer in net.controlnet_cond_embedding.modules():
-            if isinstance(layer, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(layer.weight)
-                layer.weight.data *= 1.4
+        _strengthen(net, net.controlnet_cond_embedding)
         net.save_pretrained(folder)
     if roles:
         (folder / "underpaint.json").write_text(json.dumps({"roles": list(roles)}), "utf-8")
     return folder
+
+
+def build_tiny_union(folder: Path, *, seed: int = 0, modes: int = 6) -> Path:
+    """Writes a union control net for the tiny SDXL into `folder` and returns it; it steers at random."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(500 + seed)
+        net = ControlNetUnionModel(
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            cross_attention_dim=_TEXT_WIDTH + _WIDTH_2,
+            attention_head_dim=4,
+            norm_num_groups=4,
+            conditioning_embedding_out_channels=(4, 8, 8, 16),
+            num_control_type=modes,
+            num_trans_channel=16,
+            num_trans_head=2,
+            num_proj_channel=16,
+            **_sizes(refiner=False),
+        )
+        _strengthen(net, net.controlnet_cond_embedding)
+        # What tells the modes apart begins at nothing, too.
+        torch.nn.init.normal_(net.task_embedding)
+        torch.nn.init.normal_(net.spatial_ch_projs.weight)
+        net.save_pretrained(folder)
+    return folder
+
+
+def _strengthen(net: Any, embedding: torch.nn.Module) -> None:
+    """Where a control comes out a new net has zeros, which steer nothing; its first layers make it faint."""
+    for out in (*net.controlnet_down_blocks, net.controlnet_mid_block):
+        torch.nn.init.normal_(out.weight, std=0.03)
+    for layer in embedding.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+            layer.weight.data *= 1.4
 
 
 def build_tiny_adapter(folder: Path, *, xl: bool = True, seed: int = 0, colors: int = 3) -> Path:

@@ -26,6 +26,8 @@ from underpaint.hookspecs import FamilyDescriptor
 from underpaint.types import ControlModelInfo, ControlRole
 from underpaint.weights import Prober, kinds
 
+_NETS = (kinds.CONTROL_NET, kinds.CONTROL_NET_UNION)
+
 
 class ControlIndex:
     """Control models below the roots of the model index, and folders or files named by absolute path.
@@ -141,7 +143,7 @@ def fits(control: FoundControl, model: FoundModel) -> bool:
     if control.traits is None or model.traits is None:
         return False
     traits = model.traits
-    base = traits.control_base if control.traits.kind == kinds.CONTROL_NET else ""
+    base = traits.control_base if control.traits.kind in _NETS else ""
     return control.traits.base == (base or traits.adapter_bases.get(control.traits.kind, "")) != ""
 
 

@@ -51,7 +51,7 @@ class ControlTraits:
     title: str = ""
     license: str = ""
     kind: str = "control-net"
-    """How it steers: "control-net", "t2i-adapter" or "ip-adapter"."""
+    """How it steers: "control-net", "control-net-union", "t2i-adapter" or "ip-adapter"."""
     encoder: str = ""
     """The image encoder that it needs: "projects to N" or "N wide"; "": none."""
 

@@ -60,4 +60,4 @@ class ControlModelInfo:
     problem: str = ""
     license: str = ""
     kind: str = ""
-    """How it steers: "control-net", "t2i-adapter", "ip-adapter"; "" where it cannot be told."""
+    """How it steers: "control-net", "control-net-union", "t2i-adapter", "ip-adapter"; "": nobody knows."""

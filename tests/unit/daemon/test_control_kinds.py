@@ -219,6 +219,24 @@ async def test_an_adapter_under_its_authors_names_is_refused_with_a_way_out(tmp_
         await (await index_of(tmp_path))[1].find("old")
 
 
+async def test_a_union_net_has_a_role_for_each_of_its_modes(tmp_path: Path) -> None:
+    write_model(tmp_path, "tiny")
+    write_control(tmp_path, "six", _class_name="ControlNetUnionModel")
+    write_control(tmp_path, "eight", _class_name="ControlNetUnionModel", num_control_type=8)
+    own = write_control(tmp_path, "own", _class_name="ControlNetUnionModel")
+    (own / "underpaint.json").write_text('{"modes": {"moss": 0, "stone": 5}}')
+    bad = write_control(tmp_path, "bad", _class_name="ControlNetUnionModel")
+    (bad / "underpaint.json").write_text('{"modes": {"moss": 6}}')
+    models, controls = await index_of(tmp_path)
+    found = {one.name: one for one in await controls.all()}
+    roles = {name: one.traits.roles for name, one in found.items() if one.traits is not None}
+    assert roles["own"] == ("moss", "stone") and roles["eight"] == (*roles["six"], "tile")
+    assert {"pose", "depth", "canny", "line-art", "scribble", "normal", "segmentation"} < set(roles["six"])
+    assert "numbers from 0 to 5 by role" in found["bad"].problem
+    assert {one.traits.kind for one in found.values() if one.traits is not None} == {"control-net-union"}
+    assert fits(found["six"], await models.find("tiny"))
+
+
 @pytest.fixture(scope="module")
 def steered_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(tmp_path_factory.mktemp("home"))

@@ -96,8 +96,10 @@ def test_a_mask_keeps_the_effect_to_its_cells(
     def blocks(masks: dict[Size, Floats] | None, strength: float) -> list[torch.Tensor]:
         control = PlannedControl(net, pictures, masks, strength, 0.0, 1.0)
         free = PlannedControl(net, pictures, None, 1.0, 0.0, 1.0)
-        found = ours.family._controls.nets.residuals([[control], [free]], size, inputs, Tiling.NONE)
-        return [*found["down_block_additional_residuals"], found["mid_block_additional_residual"]]
+        ((down, middle),) = ours.family._controls.nets.residuals(
+            [[control], [free]], size, inputs, Tiling.NONE
+        )
+        return [*down, middle]
 
     for found, whole in zip(blocks({size: mask}, strength), blocks(None, 1.0), strict=True):
         cells = torch.nn.functional.interpolate(
@@ -250,9 +252,8 @@ def test_a_seamless_picture_is_steered_across_its_edge(ours: Ours, net: Path, ti
     @torch.inference_mode()
     def middle(one: PlannedControl, shift: int, how: Tiling) -> torch.Tensor:
         inputs = {"sample": torch.roll(sample, shift, dim), **text}
-        found = ours.family._controls.nets.residuals([[one]], size, inputs, how)
-        residual: torch.Tensor = found["down_block_additional_residuals"][0]
-        return residual
+        ((down, _),) = ours.family._controls.nets.residuals([[one]], size, inputs, how)
+        return down[0]
 
     still, shifted = middle(control, 0, tiling), middle(moved, 2, tiling)
     assert distance(torch.roll(shifted, -2, dim), still) < 1e-5

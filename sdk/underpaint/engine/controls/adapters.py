@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from underpaint.engine.controls.describe_adapter import adapter_config
+from underpaint.engine.controls.nets import network, pictures_of
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.controls.weighing import weighted, weights_of
-from underpaint.engine.diffusion.components import weight_variant
 from underpaint.engine.tiling import Wrap
 from underpaint.geometry import Size
 from underpaint.types import Tiling
@@ -54,7 +53,7 @@ class Adapters(Shelved):
         kept = self._kept.setdefault(control, {})
         if size not in kept:
             adapter, wrap = self.load(control.folder)
-            pixels = torch.from_numpy(np.ascontiguousarray(control.pictures[size].transpose(2, 0, 1)))[None]
+            pixels = pictures_of([control], size)
             if adapter.config.in_channels == 1:
                 pixels = (pixels * torch.tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
             # Whole cells: the rim goes on, as blocks of the denoiser round up.
@@ -69,17 +68,10 @@ class Adapters(Shelved):
         from diffusers.models.adapter import T2IAdapter
         from safetensors.torch import load_file
 
+        if not place.is_file():
+            return network(T2IAdapter, place, self._dtype)
         kind: Any = T2IAdapter
-        if place.is_file():
-            adapter = kind.from_config(dict(adapter_config(place)))
-            adapter.load_state_dict(load_file(place))
-        else:
-            adapter = kind.from_pretrained(
-                place,
-                use_safetensors=True,
-                local_files_only=True,
-                variant=weight_variant(place),
-                torch_dtype=self._dtype,
-            )
-        adapter = adapter.to(self._device, self._dtype).eval().requires_grad_(False)
+        adapter = kind.from_config(dict(adapter_config(place)))
+        adapter.load_state_dict(load_file(place))
+        adapter = adapter.to(self._dtype).eval().requires_grad_(False)
         return adapter, Wrap(adapter)

@@ -43,8 +43,11 @@ def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTrai
 
     Raises `ModelUnusable` where weights are missing or exist only as pickles.
     """
-    if config.get("_class_name") != CLASS:
-        return None
+    return describe_net(folder, config) if config.get("_class_name") == CLASS else None
+
+
+def describe_net(folder: Path, config: Mapping[str, Any]) -> ControlTraits:
+    """The traits of any network that answers with residuals for a U-Net. Raises `ModelUnusable`."""
     if not any(folder.glob("*.safetensors")):
         raise ModelUnusable(
             f"The control model {folder.name!r} has no safetensors weights. Download it again, or make them "

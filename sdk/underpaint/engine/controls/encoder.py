@@ -43,7 +43,7 @@ class ImageEncoders(Shelved):
         encoder = kind.from_pretrained(
             place, use_safetensors=True, local_files_only=True, variant=weight_variant(place)
         )
-        ready = encoder.to(self._device, self._dtype).eval().requires_grad_(False)
+        ready = encoder.to(self._dtype).eval().requires_grad_(False)
         size = ready.config.image_size
         # Shorter edge to the encoder's size, then the middle: what the adapters were trained with.
         return ready, CLIPImageProcessor(size=size, crop_size=size)

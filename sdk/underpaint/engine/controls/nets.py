@@ -26,24 +26,14 @@ class ControlNets(Shelved):
 
     def residuals(
         self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
-    ) -> dict[str, Any]:
-        """What the denoiser's call takes besides `inputs`, its other arguments; nothing without controls.
+    ) -> list[Residuals]:
+        """Those of each net for one step.
 
         `jobs` are the controls of each job in this step, all with the same nets in the same order; `inputs`
-        holds a row for each job, or, with guidance, one without the prompts and then one with them. A net
-        sees the latents, not the mask beside them. Several nets add up.
+        are the denoiser's arguments with a row for each job, or, with guidance, one without the prompts and
+        then one with them. A net sees the latents, not the mask beside them.
         """
-        together: Residuals | None = None
-        for controls in zip(*jobs, strict=True):
-            one = self._residuals(controls, size, inputs, tiling)
-            if together is None:
-                together = one
-            else:
-                down = tuple(a + b for a, b in zip(together[0], one[0], strict=True))
-                together = (down, together[1] + one[1])
-        if together is None:
-            return {}
-        return {"down_block_additional_residuals": together[0], "mid_block_additional_residual": together[1]}
+        return [self._residuals(controls, size, inputs, tiling) for controls in zip(*jobs, strict=True)]
 
     def _residuals(
         self, controls: Sequence[PlannedControl], size: Size, inputs: Mapping[str, Any], tiling: Tiling
@@ -51,7 +41,7 @@ class ControlNets(Shelved):
         net, wrap = self.load(controls[0].folder)
         sample = inputs["sample"]
         rows = sample.shape[0] // len(controls)
-        shown = self._tensor([one.pictures[size].transpose(2, 0, 1) for one in controls]).to(self._dtype)
+        shown = pictures_of(controls, size).to(self._device, self._dtype)
         with wrap.around(tiling):
             down, middle = net(
                 sample[:, : net.config.in_channels],
@@ -65,19 +55,41 @@ class ControlNets(Shelved):
         counted = [weighted(residual, weight, rows) for residual in (*down, middle)]
         return tuple(counted[:-1]), counted[-1]
 
-    def _tensor(self, arrays: Sequence[Any]) -> torch.Tensor:
-        return torch.from_numpy(np.stack(arrays)).to(self._device)
-
     def _from_disk(self, place: Path) -> tuple[Any, Wrap]:
         from diffusers.models.controlnets.controlnet import ControlNetModel
 
-        kind: Any = ControlNetModel
-        net = kind.from_pretrained(
-            place,
-            use_safetensors=True,
-            local_files_only=True,
-            variant=weight_variant(place),
-            torch_dtype=self._dtype,
-        )
-        net = net.eval().requires_grad_(False)
-        return net, Wrap(net)
+        return network(ControlNetModel, place, self._dtype)
+
+
+def arguments(residuals: Sequence[Residuals]) -> dict[str, Any]:
+    """The denoiser's arguments for what nets say, which adds up; nothing without any."""
+    if not residuals:
+        return {}
+    down, middle = added(residuals)
+    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+
+def added(residuals: Sequence[Residuals]) -> Residuals:
+    """The sum of several, at least one."""
+    down, middle = residuals[0]
+    for more, other in residuals[1:]:
+        down, middle = tuple(a + b for a, b in zip(down, more, strict=True)), middle + other
+    return down, middle
+
+
+def pictures_of(controls: Sequence[PlannedControl], size: Size) -> torch.Tensor:
+    """What controls show in a pass of `size`, `(controls, 3, height, width)`."""
+    return torch.from_numpy(np.stack([one.pictures[size].transpose(2, 0, 1) for one in controls]))
+
+
+def network(kind: Any, place: Path, dtype: torch.dtype) -> tuple[Any, Wrap]:
+    """A diffusers network of the class `kind` in a folder, and the switch for its edges."""
+    net = kind.from_pretrained(
+        place,
+        use_safetensors=True,
+        local_files_only=True,
+        variant=weight_variant(place),
+        torch_dtype=dtype,
+    )
+    net = net.eval().requires_grad_(False)
+    return net, Wrap(net)

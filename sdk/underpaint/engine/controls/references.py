@@ -36,11 +36,8 @@ class Look:
     nothing: torch.Tensor
 
 
-@dataclass(frozen=True)
-class _Adapter:
-    projection: Any
-    processors: dict[str, Any]
-    """diffusers' IP processors by the name of the attention, each with keys and values of this adapter."""
+_Adapter = tuple[Any, list[Any], dict[str, Any]]
+"""Projection, diffusers' IP processors with this adapter's keys and values, and these by their attention."""
 
 
 class References(Shelved):
@@ -69,7 +66,7 @@ class References(Shelved):
             return self._remembered[key]
         from diffusers.models.embeddings import ImageProjection
 
-        projection = self.load(control.folder).projection
+        projection, _, _ = self.load(control.folder)
         hidden = not isinstance(projection, ImageProjection)
         picture, nothing = self.encoders.encode(shown.encoder, shown.pixels, hidden=hidden)
         self.calls += 1
@@ -100,6 +97,7 @@ class References(Shelved):
             yield
             return
         columns = list(zip(*jobs, strict=True))
+        adapters: list[_Adapter] = [self.load(controls[0].folder) for controls in columns]
         tokens = [self._tokens(controls, prompts, guided=guided) for controls in columns]
         weigh = Weights(columns, size, cells, rows=prompts + guided, device=self._device)
         kept = {}
@@ -109,9 +107,7 @@ class References(Shelved):
                 used = [index for index, row in enumerate(counts) if any(row)]
                 if not used:
                     continue
-                found = [
-                    self.load(columns[index][0].folder).processors[f"{name}.processor"] for index in used
-                ]
+                found = [adapters[index][2][f"{name}.processor"] for index in used]
                 weights = partial(weigh.at, used, [counts[index] for index in used])
                 kept[attention] = attention.processor
                 attention.processor = _Seeing(_joined(found), [tokens[index] for index in used], weights)
@@ -135,17 +131,13 @@ class References(Shelved):
                 part, _, inside = name.partition(".")
                 if part in parts:
                     parts[part][inside] = file.get_tensor(name)
-        unet = self._unet()
-        projection = unet._convert_ip_adapter_image_proj_to_diffusers(parts["image_proj"])
-        processors = unet._convert_ip_adapter_attn_to_diffusers([parts])
-        return _Adapter(
-            projection.to(self._device, self._dtype).eval().requires_grad_(False),
-            {
-                name: processor.to(self._device, self._dtype).requires_grad_(False)
-                for name, processor in processors.items()
-                if isinstance(processor, torch.nn.Module)
-            },
-        )
+        unet, low = self._unet(), {"low_cpu_mem_usage": False}
+        projection = unet._convert_ip_adapter_image_proj_to_diffusers(parts["image_proj"], **low)
+        made = unet._convert_ip_adapter_attn_to_diffusers([parts], **low)
+        processors = {name: one for name, one in made.items() if isinstance(one, torch.nn.Module)}
+        for network in (projection, *processors.values()):
+            network.to(self._dtype).eval().requires_grad_(False)
+        return projection, list(processors.values()), processors
 
 
 class _Seeing:

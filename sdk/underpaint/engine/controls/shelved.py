@@ -30,7 +30,7 @@ class Shelved(ABC):
 
     @abstractmethod
     def _from_disk(self, place: Path) -> Any:
-        """One, read and brought to the device; raises what the libraries raise."""
+        """One, read into memory; raises what the libraries raise."""
 
     def _slot(self, place: Path) -> Slot:
         return Slot(str(place), str(self._dtype))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from underpaint.engine.controls.adapters import Adapters
-from underpaint.engine.controls.nets import ControlNets
+from underpaint.engine.controls.nets import ControlNets, arguments
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.references import References
 from underpaint.engine.controls.shelved import Shelved
+from underpaint.engine.controls.unions import UnionNets
 from underpaint.engine.residency import Shelf
 from underpaint.weights import kinds
 
@@ -34,10 +35,12 @@ class Steering:
         self, shelf: Shelf, user: str, device: str, dtype: torch.dtype, unet: Callable[[], Any]
     ) -> None:
         self.nets = ControlNets(shelf, user, device, dtype)
+        self.unions = UnionNets(shelf, user, device, dtype)
         self.adapters = Adapters(shelf, user, device, dtype)
         self.references = References(shelf, user, device, dtype, unet)
         self._shelved: Mapping[str, Shelved] = {
             kinds.CONTROL_NET: self.nets,
+            kinds.CONTROL_NET_UNION: self.unions,
             kinds.T2I_ADAPTER: self.adapters,
             kinds.IP_ADAPTER: self.references,
             kinds.IMAGE_ENCODER: self.references.encoders,
@@ -65,10 +68,16 @@ class Steering:
         """What the denoiser's call takes besides `inputs`, for jobs of one bucket."""
         size, tiling = jobs[0].current.size, jobs[0].image.tiling
         nets = [_of(job, kinds.CONTROL_NET) for job in jobs]
+        unions = [_of(job, kinds.CONTROL_NET_UNION) for job in jobs]
         adapters = [_of(job, kinds.T2I_ADAPTER) for job in jobs]
         rows = len(inputs["sample"]) // len(jobs)
         return {
-            **self.nets.residuals(nets, size, inputs, tiling),
+            **arguments(
+                [
+                    *self.nets.residuals(nets, size, inputs, tiling),
+                    *self.unions.residuals(unions, size, inputs, tiling),
+                ]
+            ),
             **self.adapters.features(adapters, size, tiling, rows=rows),
         }
 

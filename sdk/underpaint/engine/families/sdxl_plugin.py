@@ -10,6 +10,7 @@ from typing import Any
 from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.controls.describe_adapter import describe_adapter, describe_adapter_file
 from underpaint.engine.controls.describe_reference import describe_reference
+from underpaint.engine.controls.describe_union import describe_union
 from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.families.sdxl_refiner import refiner_components
@@ -90,7 +91,7 @@ def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits 
     """The traits of a control model for this family, None for another's. Raises `ModelUnusable`."""
     adapter = describe_adapter(folder, config, sdxl=True)
     if adapter is None and config.get("addition_embed_type") == SIZES:
-        return describe_control_net(folder, config)
+        return describe_control_net(folder, config) or describe_union(folder, config)
     return adapter
 
 
