@@ -10,6 +10,8 @@ from underpaint.daemon.settings import Settings, options, variable
 
 OTHERS: Final = {
     "UNDERPAINT_CONFIG_DIR": "Launcher and client ids. Read by clients, hosts and the command line.",
+    "UNDERPAINT_MODELS_DIR": "Where `underpaint models import` puts what it brings; `models` in the user's "
+    "data folder, if nothing is said.",
     "UNDERPAINT_PIXELS": "Read by clients. `auto` maps files where client and daemon see the same ones; "
     "`chunks` sends pixels through the connection.",
     "UNDERPAINT_LOG": "Read by the plug-ins in Krita and GIMP. `debug` makes them say in the terminal what "

@@ -63,9 +63,10 @@ def report_error(error: UnderpaintError, *, as_json: bool) -> None:
         )
         return
     errors.print(f"[bold red]{error.reason}[/] ", end="")
-    errors.print(error.message, markup=False)
+    # Commands and paths in a message are there to be copied: no line is broken inside them.
+    errors.print(error.message, markup=False, soft_wrap=True)
     for violation in error.violations:
-        errors.print(f"  {violation.field}: {violation.description}", markup=False)
+        errors.print(f"  {violation.field}: {violation.description}", markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

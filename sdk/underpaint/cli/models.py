@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import underpaint
-from underpaint.cli import convert, model_roots
+from underpaint.cli import convert, model_import, model_roots
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, guarded, print_json, print_table
 from underpaint.errors import ModelNotFound
@@ -18,6 +18,7 @@ from underpaint.weights import Prober
 app = typer.Typer(help="Models that the daemon found on disk.", no_args_is_help=True)
 app.add_typer(model_roots.app, name="roots")
 app.command()(convert.convert)
+app.command("import")(model_import.import_model)
 NONE = "No models: pip install underpaint-swatch, or add a folder: underpaint models roots add."
 Name = Annotated[
     str, typer.Argument(help="A name from 'underpaint models list', a diffusers folder or a checkpoint.")

@@ -46,6 +46,11 @@ def model_roots_file() -> Path:
     return _folder("UNDERPAINT_MODEL_ROOTS_FILE") or config_dir() / "model-roots.json"
 
 
+def models_dir() -> Path:
+    """Models that `underpaint models import` brings: UNDERPAINT_MODELS_DIR or a folder of the user's data."""
+    return _folder("UNDERPAINT_MODELS_DIR") or platformdirs.user_data_path(APP, appauthor=False) / "models"
+
+
 def pixel_dir() -> Path:
     """Mapped pixels: UNDERPAINT_PIXEL_DIR or a folder of the state folder.
 
