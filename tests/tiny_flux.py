@@ -35,10 +35,10 @@ def build_tiny_flux(folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0)
         torch.manual_seed(seed)
         clip_tokenizer(77).save_pretrained(folder / "tokenizer")
         CLIPTextModel(clip_config(77, _WIDTH)).save_pretrained(folder / "text_encoder")
-        words = _t5_tokenizer()
+        words = tiny_t5_tokenizer()
         words.save_pretrained(folder / "tokenizer_2")
-        _t5(len(words)).save_pretrained(folder / "text_encoder_2")
-        _vae().save_pretrained(folder / "vae")
+        tiny_t5(len(words), _WIDTH).save_pretrained(folder / "text_encoder_2")
+        shifted_vae().save_pretrained(folder / "vae")
         _scheduler(kind).save_pretrained(folder / "scheduler")
         transformer = _transformer(kind)
         for layer in transformer.modules():
@@ -87,18 +87,20 @@ def _transformer(kind: FluxKind) -> FluxTransformer2DModel:
     )
 
 
-def _t5_tokenizer() -> T5TokenizerFast:
+def tiny_t5_tokenizer() -> T5TokenizerFast:
+    """T5's, for the letters and `WORDS`."""
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
     pieces += [(f"▁{word}", -3.0) for word in WORDS] + [(letter, -9.0) for letter in letters]
     return T5TokenizerFast(vocab=pieces, extra_ids=0, model_max_length=512)
 
 
-def _t5(words: int) -> T5EncoderModel:
+def tiny_t5(words: int, width: int) -> T5EncoderModel:
+    """An encoder for so many tokens."""
     return T5EncoderModel(
         T5Config(
             vocab_size=words,
-            d_model=_WIDTH,
+            d_model=width,
             d_kv=8,
             d_ff=32,
             num_layers=2,
@@ -108,7 +110,8 @@ def _t5(words: int) -> T5EncoderModel:
     )
 
 
-def _vae() -> AutoencoderKL:
+def shifted_vae() -> AutoencoderKL:
+    """One with 16 channels whose latents are shifted, as those of flow models are."""
     return AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,

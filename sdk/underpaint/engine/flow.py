@@ -21,7 +21,8 @@ class FlowSampler(Sampler):
 
     tokens: places in the denoiser's sequence that the picture takes. Where the configuration says
     `use_dynamic_shifting`, the more there are the longer the way stays noisy (Esser et al. 2024,
-    section 5.3.2).
+    section 5.3.2). even: the last step begins at 1/steps of the noise, as FLUX's do; else at the least
+    noise of the configuration, as the scheduler does by itself.
     """
 
     def __init__(
@@ -32,8 +33,11 @@ class FlowSampler(Sampler):
         generator: torch.Generator,
         tokens: int,
         strength: float | None = None,
+        *,
+        even: bool = True,
     ) -> None:
         self._tokens = tokens
+        self._even = even
         super().__init__(name, config, steps, generator, strength)
 
     @property
@@ -80,7 +84,8 @@ class FlowSampler(Sampler):
         scheduler = euler.from_config(dict(config))
         shift = resolution_shift(self._tokens, scheduler.config)
         if name == EULER:
-            scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps), mu=shift, device="cpu")
+            sigmas = np.linspace(1.0, 1.0 / steps, steps) if self._even else None
+            scheduler.set_timesteps(steps, sigmas=sigmas, mu=shift, device="cpu")
             return scheduler
         # Heun's knows no shift that grows with the picture, but the same curve under another parameter.
         factor = float(scheduler.config.shift)

@@ -135,9 +135,11 @@ class Case:
 class Ours:
     """The engine on one model, without a loop."""
 
-    def __init__(self, folder: Path, dtype: str = "float32") -> None:
+    def __init__(
+        self, folder: Path, dtype: str = "float32", engine: type[LatentFamily] | None = None
+    ) -> None:
         source = worker_service_pb2.ModelSource(name=folder.name, path=str(folder))
-        self.family = ENGINES[family_of(folder)](source, Shelf(), "cpu", dtype)
+        self.family = (engine or ENGINES[family_of(folder)])(source, Shelf(), "cpu", dtype)
 
     def prepare(self, case: Case, job: str = "jobs/1") -> DiffusionTask:
         """Plans a case."""

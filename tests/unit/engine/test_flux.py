@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.unit.engine.rolls import rolls
 from tests.unit.engine.stock import RGB, Case, Ours, disc, distance, photo
+from underpaint.engine.diffusion.rolling import offset
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
-from underpaint.engine.flux.rolling import offset
 from underpaint.engine.flux.tokens import from_tokens, places, to_tokens
 from underpaint.engine.pixels import Raster
 from underpaint.errors import InvalidRequest
@@ -161,33 +162,14 @@ def test_tokens_and_latents_are_the_same_numbers() -> None:
 
 @pytest.mark.parametrize(("tile_x", "tile_y"), [(True, False), (False, True), (True, True)])
 def test_a_seamless_picture_has_its_border_somewhere_else_at_each_step(
-    dev: Ours, tile_x: bool, tile_y: bool, monkeypatch: pytest.MonkeyPatch
+    dev: Ours, tile_x: bool, tile_y: bool
 ) -> None:
-    transformer, _ = dev.family._parts.network
-    seen: list[torch.Tensor] = []
-    plain = transformer.forward
-
-    def watched(**inputs: torch.Tensor) -> object:
-        seen.append(from_tokens(inputs["hidden_states"], 8, 8))
-        return plain(**inputs)
-
-    spec = flux_case(steps=4).spec()
+    spec = flux_case(steps=5).spec()
     spec.tile_x, spec.tile_y = tile_x, tile_y
-    monkeypatch.setattr(transformer, "forward", watched)
-    task = dev.family.prepare(Assignment("jobs/t", spec, {}))
-    moved = []
-    while not task.ready_to_finish:
-        before = None if task.current.latents is None else task.current.latents.clone()
-        calls = len(seen)
-        dev.family.step([task])
-        if before is not None and len(seen) > calls:
-            shifts = [(y, x) for y in range(0, 8, 2) for x in range(0, 8, 2)]
-            (found,) = [by for by in shifts if torch.equal(torch.roll(before, by, (2, 3)), seen[-1])]
-            moved.append(found)
+    moved = rolls(dev, spec, lambda tokens: from_tokens(tokens, 8, 8))
+    assert len(moved) == 4
     for axis, wanted in ((0, tile_y), (1, tile_x)):
         steps = [one[axis] for one in moved]
-        # The first of the four steps draws the noise as well, so there is nothing to compare with.
-        assert len(steps) == 3
         assert all((a != b) == wanted for a, b in itertools.pairwise(steps))
 
 

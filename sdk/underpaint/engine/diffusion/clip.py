@@ -22,7 +22,7 @@ class ClipOutput:
     hidden: torch.Tensor
     """`(1, chunks * length, width)`."""
     pooled: torch.Tensor | None
-    """Of the first chunk, `(1, width)`, from encoders with a projection."""
+    """Of the first chunk, `(1, width)`."""
 
 
 class ClipEncoder:
@@ -81,6 +81,19 @@ class ClipEncoder:
             hidden = _emphasised(hidden[:-1], hidden[-1:], weights)
         return ClipOutput(hidden.reshape(1, -1, hidden.shape[-1]), None if pooled is None else pooled[:1])
 
+    def encode_start(self, text: str) -> ClipOutput:
+        """As much of a text as fits, cut off right there; pooled also by an encoder without a projection."""
+        tokenizer, encoder = self.network
+        read = tokenizer(text, padding="max_length", truncation=True, return_tensors="pt")
+        output = encoder(read.input_ids.to(self._components.device), output_hidden_states=self._penultimate)
+        pooled = output.text_embeds if self._projected else output.pooler_output
+        return ClipOutput(self._hidden(output), pooled)
+
+    def _hidden(self, output: Any) -> torch.Tensor:
+        hidden: torch.Tensor
+        hidden = output.hidden_states[-2] if self._penultimate else output.last_hidden_state
+        return hidden
+
     def _tokens(self, tokenizer: Any, text: str) -> list[tuple[int, str]]:
         numbers = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
         return list(zip(numbers, tokenizer.convert_ids_to_tokens(numbers), strict=True))
@@ -99,8 +112,7 @@ class ClipEncoder:
             attention_mask=mask.to(device) if getattr(encoder.config, "use_attention_mask", False) else None,
             output_hidden_states=self._penultimate,
         )
-        hidden = output.hidden_states[-2] if self._penultimate else output.last_hidden_state
-        return hidden, output.text_embeds if self._projected else None
+        return self._hidden(output), output.text_embeds if self._projected else None
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer

@@ -17,7 +17,7 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
-from underpaint.engine.diffusion.job import DiffusionTask, second_pass
+from underpaint.engine.diffusion.job import DiffusionTask, prepare_task, second_pass
 from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.parts import Parts
@@ -33,8 +33,11 @@ from underpaint.engine.prompts import parse, plain
 from underpaint.engine.provenance import file_sha256
 from underpaint.engine.regions.reading import Texts, read_all
 from underpaint.engine.residency import Shelf
+from underpaint.engine.schedulers import Sampler
+from underpaint.geometry import Size
 from underpaint.hookspecs import ModelTraits
 from underpaint.types import Preview, StageKind
+from underpaint.v1 import job_service_pb2
 from underpaint.worker_v1 import worker_service_pb2
 
 MAX_BATCH = 16
@@ -48,8 +51,10 @@ GPU_CELLS = 16 * 64 * 64
 class LatentFamily(ABC):
     """One model of such a family (see `underpaint.engine.family.Family`).
 
-    A family says which models are its own (`_recognise`), which networks they have (`_make_parts`), how a job
-    is planned (`_plan`) and what one step of its denoiser is (`_denoise`).
+    A family says which models are its own (`_recognise`), which networks they have (`_make_parts`), which
+    timesteps a job goes through (`_sampler`) and what one step of its denoiser is (`_denoise`). The other
+    methods with one underscore are there to be extended, too; all keep their meaning between releases as
+    public names do.
     """
 
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
@@ -86,12 +91,42 @@ class LatentFamily(ABC):
         """This model's networks; reads configurations only."""
 
     @abstractmethod
-    def _plan(self, assignment: Assignment) -> DiffusionTask:
-        """A job with its passes, by `underpaint.engine.diffusion.job.prepare_task`. Any thread."""
+    def _sampler(
+        self,
+        name: str,
+        steps: int,
+        generator: torch.Generator,
+        size: Size,
+        strength: float | None,
+        part: tuple[float, float],
+    ) -> Sampler:
+        """A job's way through its timesteps; see `underpaint.engine.diffusion.job.SamplerMaker`."""
 
     @abstractmethod
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         """The next step of jobs in one bucket: one forward pass of the denoiser."""
+
+    def _guided(self, spec: job_service_pb2.JobSpec) -> bool:
+        """Whether the denoiser runs twice a step, with and without the prompt, for a resolved request."""
+        return spec.guidance_scale > 1.0 and not self._parts.guidance_embedded
+
+    @property
+    def _refiner_from(self) -> float:
+        """The share of the noise schedule behind which another model's networks take over; 1.0: none do."""
+        return 1.0
+
+    def _plan(self, assignment: Assignment) -> DiffusionTask:
+        """A job with its passes. Any thread; raises what `prepare_task` does."""
+        return prepare_task(
+            assignment,
+            self._traits,
+            self.name,
+            self._sampler,
+            guided=self._guided,
+            missing=lambda controls: len(self._missing(controls)),
+            cell=self._parts.factor,
+            refiner_from=self._refiner_from,
+        )
 
     def _apart(self, job: DiffusionTask) -> Hashable:
         """What else jobs must share for one forward pass of the denoiser; see `bucket`."""

@@ -67,7 +67,8 @@ class T5Encoder:
                 use_safetensors=True,
                 local_files_only=True,
                 variant=weight_variant(folder),
-                dtype=dtype,
+                # The older name, which every transformers that we take knows.
+                torch_dtype=dtype,
             )
         words = self._components.folder(self._tokenizer)
         tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=True)

@@ -17,15 +17,13 @@ from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.steering import Steering
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import denoise
-from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
+from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily, loads
 from underpaint.engine.diffusion.text import TextEncoders, TextReader
 from underpaint.engine.diffusion.unet_parts import UNetParts
-from underpaint.engine.family import Assignment
 from underpaint.engine.residency import Shelf
 from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import Size
-from underpaint.v1 import job_service_pb2
 from underpaint.worker_v1 import worker_service_pb2
 
 
@@ -51,28 +49,8 @@ class UNetFamily(LatentFamily):
         """The networks that go on where this model's leave off, if there are any."""
         return None
 
-    @property
-    def _refiner_from(self) -> float:
-        """The share of the noise schedule behind which they do."""
-        return 1.0
-
     def _make_parts(self, components: Components) -> UNetParts:
         return UNetParts(components, self._text_encoders(components))
-
-    def _plan(self, assignment: Assignment) -> DiffusionTask:
-        return prepare_task(
-            assignment,
-            self._traits,
-            self.name,
-            self._sampler,
-            guided=self._guided,
-            missing=lambda controls: len(self._missing(controls)),
-            cell=self._parts.factor,
-            refiner_from=self._refiner_from,
-        )
-
-    def _guided(self, spec: job_service_pb2.JobSpec) -> bool:
-        return spec.guidance_scale > 1.0 and not self._parts.guidance_embedded
 
     def _sampler(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from underpaint.engine.diffusion.components import Components
-from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
+from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily
 from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.families.flux_plugin import recognise, traits_of_file
@@ -43,15 +43,7 @@ class Flux(LatentFamily):
         return FluxParts(components, FluxText(components, LENGTH if guided else SHORT_LENGTH))
 
     def _plan(self, assignment: Assignment) -> DiffusionTask:
-        task = prepare_task(
-            assignment,
-            self._traits,
-            self.name,
-            self._sampler,
-            guided=self._guided,
-            missing=lambda controls: len(self._missing(controls)),
-            cell=self._parts.factor,
-        )
+        task = super()._plan(assignment)
         spec = task.resolved
         if spec.negative_prompt and not task.guided:
             task.notes.append(
@@ -65,7 +57,7 @@ class Flux(LatentFamily):
 
     def _guided(self, spec: job_service_pb2.JobSpec) -> bool:
         # Stock's true_cfg_scale, a second forward pass a step, where there is something to keep away from.
-        return spec.guidance_scale > 1.0 and bool(spec.negative_prompt) and not self._parts.guidance_embedded
+        return super()._guided(spec) and bool(spec.negative_prompt)
 
     def _why_not(self, scale: float) -> str:
         if self._parts.guidance_embedded:

@@ -9,9 +9,9 @@ from typing import Any
 
 from underpaint.engine.families.flux_files import flux_components
 from underpaint.engine.families.folder import (
-    TRAITS_FILE,
     Defaults,
     find_components,
+    notes_of,
     read_object,
     told_traits,
     unusable,
@@ -50,8 +50,7 @@ def recognise(folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | Non
     if model_index.get("_class_name") not in _PIPELINES:
         return None
     components = find_components(folder, model_index, _NETWORKS, _OTHERS)
-    extra = folder / TRAITS_FILE
-    notes = read_object(folder, extra) if extra.is_file() else {}
+    notes = notes_of(folder)
     return _traits(folder, components, folder, notes, model_index)
 
 

@@ -51,14 +51,13 @@ def unet_traits(
     folder: Path, components: Mapping[str, Path], defaults: Defaults, operations: tuple[str, ...]
 ) -> ModelTraits:
     """Traits of a model with a U-Net; one with extra channels can only inpaint. Raises `ModelUnusable`."""
-    extra = folder / TRAITS_FILE
     return traits_of(
         folder,
         components,
         unet=read_object(folder, components["unet"] / "config.json"),
         vae=read_object(folder, components["vae"] / "config.json"),
         scheduler=read_object(folder, components["scheduler"] / "scheduler_config.json"),
-        traits=read_object(folder, extra) if extra.is_file() else {},
+        traits=notes_of(folder),
         defaults=defaults,
         operations=operations,
     )
@@ -156,6 +155,12 @@ def read_object(folder: Path, path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise unusable(folder, f"{path.name} of {path.parent.name!r} holds no object")
     return content
+
+
+def notes_of(folder: Path) -> Mapping[str, Any]:
+    """What lies in the model's `underpaint.json`; nothing where there is none. Raises `ModelUnusable`."""
+    path = folder / TRAITS_FILE
+    return read_object(folder, path) if path.is_file() else {}
 
 
 def unusable(folder: Path, why: str) -> ModelUnusable:

@@ -7,11 +7,9 @@ The refiner is a sibling folder. Its own text encoder and U-Net are used, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from underpaint.engine.families.folder import TRAITS_FILE, find_components, read_object, unusable
+from underpaint.engine.families.folder import TRAITS_FILE, find_components, notes_of, read_object, unusable
 
 REFINER = "refiner_"
 """Before the names of the refiner's components."""
@@ -24,7 +22,7 @@ def refiner_components(folder: Path) -> dict[str, Path]:
 
     Raises `ModelUnusable` where it names one that is not there or is no refiner.
     """
-    named = _notes(folder).get("refiner")
+    named = notes_of(folder).get("refiner")
     if named is None:
         return {}
     home = (folder / str(named)).resolve()
@@ -41,12 +39,7 @@ def refiner_components(folder: Path) -> dict[str, Path]:
 
 def refiner_from(folder: Path) -> float:
     """The share of the noise schedule behind which the refiner takes over. Raises `ModelUnusable`."""
-    share = _notes(folder).get("refiner_from", REFINER_FROM)
+    share = notes_of(folder).get("refiner_from", REFINER_FROM)
     if not isinstance(share, int | float) or isinstance(share, bool) or not 0.0 < share < 1.0:
         raise unusable(folder, f"{TRAITS_FILE} says refiner_from {share!r}, which must lie between 0 and 1")
     return float(share)
-
-
-def _notes(folder: Path) -> Mapping[str, Any]:
-    path = folder / TRAITS_FILE
-    return read_object(folder, path) if path.is_file() else {}

@@ -10,10 +10,10 @@ import torch
 from underpaint.engine.diffusion.denoise import readings
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance
+from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.flux.parts import FluxParts
-from underpaint.engine.flux.rolling import offset, rolled
-from underpaint.engine.flux.tokens import PATCH, SHOWN, from_tokens, places, to_tokens
+from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
 from underpaint.engine.regions.reading import shares_of
 

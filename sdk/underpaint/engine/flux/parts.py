@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from underpaint.engine.diffusion.parts import Parts
-from underpaint.engine.flux.tokens import PATCH, mask_channels
+from underpaint.engine.diffusion.rolling import PATCH
+from underpaint.engine.flux.tokens import mask_channels
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.tiling import Wrap
 

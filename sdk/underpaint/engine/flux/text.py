@@ -22,7 +22,6 @@ class FluxText:
     def __init__(self, components: Components, length: int) -> None:
         self._clip = ClipEncoder(components, "text_encoder", "tokenizer")
         self._t5 = T5Encoder(components, "text_encoder_2", "tokenizer_2", length)
-        self._device = components.device
         self.recent = Recent()
         self.components: tuple[str, ...] = (self._clip.component, self._t5.component)
         self.max_chunks = 1
@@ -59,11 +58,5 @@ class FluxText:
         words = plain(prompt)
         read = self._t5.encode(words)
         self.calls += 1
-        return TextEncoding(read.hidden, self._pooled(words), read.dropped)
-
-    def _pooled(self, words: str) -> torch.Tensor:
-        tokenizer, encoder = self._clip.network
         # What CLIP has no place for, T5 has: cut off without a word.
-        read = tokenizer(words, padding="max_length", truncation=True, return_tensors="pt")
-        pooled: torch.Tensor = encoder(read.input_ids.to(self._device)).pooler_output
-        return pooled
+        return TextEncoding(read.hidden, self._clip.encode_start(words).pooled, read.dropped)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from underpaint.engine.diffusion.rolling import PATCH
 from underpaint.engine.pixels.color import Floats
 
-PATCH = 2
-"""Cells along a patch's side."""
 PAINTED, SHOWN = 0, 1
 """First number of a token's place: of what is painted, and of a picture that is only looked at."""
 

@@ -12,8 +12,9 @@ import math
 import torch
 
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.flux.tokens import PATCH
 
+PATCH = 2
+"""Cells along a side of what transformers read as one; pictures are rolled by whole ones."""
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Share of a side between two steps' borders: multiples of it keep far from one another."""
 
