@@ -235,3 +235,46 @@ def test_doctor_names_every_part_and_json_goes_with_all_of_it(installation: Inst
     )
     assert parts["models"]["ok"]
     assert "tiny" in parts["models"]["state"]
+
+
+def test_a_picture_is_expanded_and_keeps_its_own_pixels(
+    installation: Installation, picture: Path, tmp_path: Path
+) -> None:
+    target, layered = tmp_path / "wide.png", tmp_path / "wide.ora"
+    arguments = ("expand", str(picture), "moss", "--right", "64", "--top", "8")
+    installation.json(*arguments, "-o", str(target), *STEPS)
+    wide, own = _pixels(target), _pixels(picture)
+    assert wide.shape == (118, 214, 4)
+    assert (wide[..., 3] == 255).all()
+    # The rim that joins them is soft; the rest of the picture is the picture's.
+    assert np.array_equal(wide[60:118, :90], own[52:, :90])
+    assert wide[:, 160:, :3].std() > 3
+    installation.json(*arguments, "-o", str(layered), *STEPS)
+    with Pictures.open(tmp_path / "wide.png") as flat:
+        assert flat.size == (214, 118)
+    from underpaint.testing.reference import read_document
+
+    document = read_document(layered)
+    assert (document.canvas.width, document.canvas.height) == (214, 118)
+    assert [layer.name for layer in document.layers] == ["moss", "picture"]
+
+
+def test_a_picture_that_shall_grow_by_nothing_is_refused(installation: Installation, picture: Path) -> None:
+    done = installation.run("expand", str(picture), "moss")
+    assert done.returncode == 2
+    assert "how far the picture shall grow" in done.stderr
+
+
+def test_a_hole_can_begin_with_what_is_around_it(
+    installation: Installation, picture: Path, mask: Path, tmp_path: Path
+) -> None:
+    made = []
+    for mode in ("keep", "border"):
+        target = tmp_path / f"{mode}.png"
+        fill = ("inpaint", str(picture), "moss", "--mask", str(mask), "--strength", "0.4", "-o", str(target))
+        answer = installation.json(*fill, "--fill-mode", mode, "--model", "tiny", *STEPS)
+        assert answer["request"]["inpaint"]["fill_mode"] == mode
+        made.append(_pixels(target))
+    assert not np.array_equal(*made)
+    refused = installation.run("inpaint", str(picture), "x", "--mask", str(mask), "--fill-mode", "melt")
+    assert refused.returncode == 2 and "keep, blur, neutral, noise, border" in refused.stderr

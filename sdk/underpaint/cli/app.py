@@ -12,6 +12,7 @@ from underpaint.cli import (
     conformance,
     doctor,
     edit,
+    expand,
     hosts,
     inspect,
     jobs,
@@ -50,7 +51,15 @@ def root(
     """Diffusion for host programs, through one local daemon."""
 
 
-for command in (pictures.txt2img, pictures.img2img, pictures.inpaint, edit.edit, serve.serve, serve.stop):
+for command in (
+    pictures.txt2img,
+    pictures.img2img,
+    pictures.inpaint,
+    expand.expand,
+    edit.edit,
+    serve.serve,
+    serve.stop,
+):
     app.command()(guarded(command))
 app.command()(guarded(doctor.doctor))
 app.command()(guarded(bench.bench))

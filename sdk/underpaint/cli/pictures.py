@@ -161,6 +161,12 @@ def inpaint(
     ] = "",
     output: OutputOption = Path("inpaint.png"),
     strength: Annotated[float, typer.Option(help="How much to change inside the mask, above 0 to 1.")] = 1.0,
+    fill_mode: Annotated[
+        str,
+        typer.Option(
+            help="What the hole begins with, if strength is below 1: keep, blur, neutral, noise or border."
+        ),
+    ] = "",
     model: ModelOption = "",
     seed: SeedOption = None,
     steps: StepsOption = None,
@@ -190,7 +196,9 @@ def inpaint(
     settings = settings_of(
         model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control, lora
     )
-    settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
+    settings = replace(
+        settings, fill_mode=fill_mode, regions=from_files(region) + from_layers(region_layer, document)
+    )
     paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
 
 

@@ -56,6 +56,8 @@ class ImagePlan:
     format: PixelFormat
     source: Source | None = None
     masks: MaskSet | None = None
+    fill_mode: str = "keep"
+    """What a hole holds before the first step; see `underpaint.engine.inpaint.fill_hole`."""
     x: int = 0
     """Where the result belongs on the canvas, in pixels."""
     y: int = 0
@@ -110,6 +112,7 @@ def plan_image(assignment: Assignment, spec: job_service_pb2.JobSpec, traits: Mo
         strength = spec.inpaint.strength if spec.inpaint.HasField("strength") else strength
         source = _source(assignment, spec.inpaint.image, "spec.inpaint.image")
         masks = _masks(assignment, spec.inpaint, source, strength)
+        spec.inpaint.fill_mode = spec.inpaint.fill_mode or "keep"
         target = Size(source.raster.width, source.raster.height)
     form, format = _output(spec, operation, source)
     sizes = size_plan(
@@ -130,6 +133,7 @@ def plan_image(assignment: Assignment, spec: job_service_pb2.JobSpec, traits: Mo
         format,
         source,
         masks,
+        spec.inpaint.fill_mode,
         *place,
         postprocessors=assignment.postprocessors,
         check=assignment.check,

@@ -22,6 +22,7 @@ from underpaint.host.control_rows import MOST_ROWS, ControlRow, pack_rows, unpac
 from underpaint.host.controls import AttachedControl
 from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.host.mainthread import HoldMeter, MainThreadQueue
+from underpaint.host.margins import Margins
 from underpaint.host.offers import fields_of, missing, start_verb, tooltip_of
 from underpaint.host.protocol import ClientProtocol, JobHandle
 from underpaint.host.regions import AttachedRegion
@@ -48,6 +49,7 @@ __all__ = [
     "JobHandle",
     "Layer",
     "MainThreadQueue",
+    "Margins",
     "Notice",
     "Result",
     "ResultKind",

@@ -22,6 +22,7 @@ from underpaint.host.controls import AttachedControl
 from underpaint.host.following import Follower
 from underpaint.host.identity import client_id
 from underpaint.host.mainthread import HoldMeter
+from underpaint.host.margins import Margins
 from underpaint.host.materials import read_maps
 from underpaint.host.protocol import ClientProtocol
 from underpaint.host.settings import Settings, title_of
@@ -107,6 +108,23 @@ class Session:
             )
 
         return self._start(title_of(prompt, "Generate"), settings, operation, read, on_done)
+
+    def expand(
+        self,
+        prompt: str,
+        margins: Margins,
+        settings: Settings | None = None,
+        *,
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """Goes on with the picture beyond the canvas: a layer that hangs over it by `margins`."""
+        settings = settings or Settings()
+
+        def read() -> Asked:
+            known = self._connection.known_model(settings.model, "inpaint")
+            return snapshot.expand(self.adapter, prompt, settings, known, self.client_id, margins)
+
+        return self._start(title_of(prompt, "Expand"), settings, "inpaint", read, on_done)
 
     def texture(
         self,

@@ -20,6 +20,8 @@ class Settings:
     guidance_scale: float | None = None
     scheduler: str = ""
     strength: float | None = None
+    fill_mode: str = ""
+    """What a hole holds before the first step, where strength is below 1.0; see `GenerateRequest`."""
     tiling: Tiling = Tiling.NONE
     postprocess: tuple[str, ...] = ()
     controls: tuple[AttachedControl, ...] = ()

@@ -14,7 +14,8 @@ from underpaint.errors import NothingSelected
 from underpaint.geometry import fill_window
 from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
-from underpaint.host.cropping import cropped, cropped_controls
+from underpaint.host.cropping import cropped, cropped_controls, extended, outside_of
+from underpaint.host.margins import Margins
 from underpaint.host.regions import covering, read_regions
 from underpaint.host.settings import Settings, title_of
 from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, PixelFormat, Request, ResultForm
@@ -22,6 +23,9 @@ from underpaint.types import Bounds, GenerateRequest, JobOrigin, ModelInfo, Pixe
 ANY_MODEL = ModelInfo(name="", native_size=1024, size_multiple=64)
 """Whose context is read while the daemon has not told of its models: it holds those of smaller models.
 A model that wants more gets as much as this."""
+
+EXPAND_OVERLAP = 32
+"""How far an expanded picture is painted over where it joins what is new, in pixels at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def fill(
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
         strength=strength,
+        fill_mode=settings.fill_mode,
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
     )
@@ -77,6 +82,49 @@ def fill(
         context = window(model).intersect(read)
         pixels = replace(request, image=cropped(image, context), mask=cropped(mask, context))
         return Snapshot(_within(pixels, context), ResultKind.LAYER, context, origin)
+
+    return asked
+
+
+def expand(
+    adapter: HostAdapter,
+    prompt: str,
+    settings: Settings,
+    model: ModelInfo | None,
+    client_id: str,
+    margins: Margins,
+) -> Asked:
+    """What lies around the canvas, `margins` wide, and the part of the canvas that goes on there."""
+    canvas = adapter.canvas()
+    wanted, new = margins.around(canvas.bounds), margins.outside(canvas.bounds)
+    overlap = min(EXPAND_OVERLAP, min(canvas.width, canvas.height) // 4)
+
+    def window(model: ModelInfo) -> Bounds:
+        return fill_window(new, wanted, native_size=model.native_size, size_multiple=model.size_multiple)
+
+    most = window(model or ANY_MODEL)
+    read = most.intersect(canvas.bounds)
+    image = adapter.read_merged(canvas.document_id, read)
+    origin = _origin(adapter, canvas, prompt, "Expand", client_id)
+    request = replace(
+        settings.request(prompt),
+        strength=1.0,
+        # All of the soft edge lies on the canvas: beyond it there is nothing that could show through.
+        grow=float(overlap + 1),
+        feather=float(overlap),
+        controls=read_controls(settings.controls, adapter, canvas.document_id, read),
+        output=canvas.result_format,
+        form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
+    )
+
+    def asked(model: ModelInfo) -> Snapshot:
+        context = window(model).intersect(most)
+        inside = context.intersect(read)
+        controls = cropped_controls(request.controls, inside)
+        # The edge's own pixels carried on: colours to begin with, in whatever format the host has.
+        whole = extended(cropped(image, inside), context)
+        pixels = replace(request, image=whole, mask=outside_of(canvas.bounds, context))
+        return Snapshot(replace(pixels, controls=controls), ResultKind.LAYER, context, origin)
 
     return asked
 

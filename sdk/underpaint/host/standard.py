@@ -1,4 +1,4 @@
-"""The plug-in that every host has: variations, edits by instruction, material maps, usual control sources.
+"""The plug-in that every host has: verbs beside the session's own, and the usual control sources.
 
 Written against nothing but what any other plug-in gets: the hooks, the adapter's and the session's methods.
 """
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 
 from underpaint.errors import PlaceGone
 from underpaint.hookspecs import ControlSource, Verb, hookimpl
+from underpaint.host.margins import MAX_MARGIN, Margins
 from underpaint.types import Bounds, Image, Parameter, Tiling
+
+REMOVE_STRENGTH = 0.9
+"""A little of what goes on inwards from the border stays: without words it is all there is to go by."""
 
 if TYPE_CHECKING:
     from underpaint.host.adapter import HostAdapter
@@ -24,6 +28,27 @@ def variation(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is visible once more, a little different each time, as a new layer."""
     settings = replace(session.settings, strength=float(values["strength"]), seed=secrets.randbits(64))
     return session.generate(str(values["prompt"]), settings, from_picture=True)
+
+
+def refine(session: Session, values: Mapping[str, float | str]) -> Task:
+    """Paints what is selected once more and keeps what it shows: a new layer with more detail."""
+    settings = replace(session.settings, strength=float(values["strength"]), fill_mode="keep")
+    return session.fill(str(values["prompt"]), settings)
+
+
+def remove(session: Session, values: Mapping[str, float | str]) -> Task:
+    """Takes away what is selected: what is around it goes on there. No words needed."""
+    settings = replace(session.settings, strength=REMOVE_STRENGTH, fill_mode="border")
+    if not settings.negative_prompt:
+        # Without words, with and without them is the same: half the work.
+        settings = replace(settings, guidance_scale=1.0)
+    return session.fill("", settings)
+
+
+def expand(session: Session, values: Mapping[str, float | str]) -> Task:
+    """Goes on with the picture beyond its edges, as a layer that hangs over the canvas."""
+    edges = {name: round(float(values[name])) for name in ("left", "top", "right", "bottom")}
+    return session.expand(str(values["prompt"]), Margins(**edges), session.settings)
 
 
 def edit(session: Session, values: Mapping[str, float | str]) -> Task:
@@ -60,11 +85,42 @@ def read_selection(adapter: HostAdapter, document_id: str, bounds: Bounds, choic
     return adapter.read_selection(document_id, bounds)
 
 
+def _edge(name: str) -> Parameter:
+    return Parameter(
+        name=name, title=f"{name.capitalize()}, pixels", default=0, minimum=0, maximum=MAX_MARGIN, step=1
+    )
+
+
 @hookimpl
 def underpaint_verbs() -> Sequence[Verb]:
-    """Variation; editing by instruction; the maps of a material."""
+    """Refining, removing, expanding; variation; editing by instruction; the maps of a material."""
     strength = Parameter(name="strength", title="How different", default=0.45, minimum=0.05, maximum=1.0)
     return [
+        Verb(
+            name="refine",
+            title="Refine Selection",
+            description="Paints the selected part once more and keeps what it shows, as a new layer.",
+            start=refine,
+            numbers=(replace(strength, title="How much to change", default=0.35),),
+            texts=("prompt",),
+            needs=frozenset({"document", "selection"}),
+        ),
+        Verb(
+            name="remove",
+            title="Remove Selection",
+            description="Takes away what is selected and goes on with what is around it. Needs no prompt.",
+            start=remove,
+            needs=frozenset({"document", "selection"}),
+        ),
+        Verb(
+            name="expand",
+            title="Expand Picture",
+            description="Goes on with the picture beyond its edges, as a layer that hangs over the canvas.",
+            start=expand,
+            numbers=tuple(_edge(name) for name in ("left", "top", "right", "bottom")),
+            texts=("prompt",),
+            needs=frozenset({"document", "layers"}),
+        ),
         Verb(
             name="variation",
             title="Variation",

@@ -85,6 +85,9 @@ class GenerateRequest:
     """Growth of the mask in canvas pixels; inpainting only."""
     feather: float | None = None
     """Width of the soft edge in canvas pixels; inpainting only."""
+    fill_mode: str = ""
+    """What the hole holds before the first step, where strength is below 1.0: "keep", "blur", "neutral",
+    "noise" or "border"; inpainting only."""
     tiling: Tiling = Tiling.NONE
     output: PixelFormat | None = None
     """How the result shall lie in memory; None: RGB(A), u8, sRGB, top row first."""

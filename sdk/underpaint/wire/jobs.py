@@ -116,6 +116,7 @@ def request_to_spec(
                 strength=request.strength,
                 grow_px=request.grow,
                 feather_px=request.feather,
+                fill_mode=request.fill_mode,
             )
         )
     return spec

@@ -17,6 +17,7 @@ from underpaint.wire.ranges import (
     MAX_STEPS,
     MAX_TITLE,
     check_between,
+    check_fill_mode,
     check_postprocess,
     check_preprocess,
     check_strength,
@@ -104,7 +105,7 @@ def _inpaint(inpaint: job_service_pb2.Inpaint, field: str) -> list[Violation]:
         found += check_between(f"{field}.grow_px", inpaint.grow_px, MAX_GROW)
     if inpaint.HasField("feather_px"):
         found += check_between(f"{field}.feather_px", inpaint.feather_px, MAX_GROW)
-    return found
+    return found + check_fill_mode(f"{field}.fill_mode", inpaint.fill_mode)
 
 
 def _output(spec: job_service_pb2.JobSpec, field: str) -> list[Violation]:

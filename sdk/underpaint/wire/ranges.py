@@ -15,6 +15,8 @@ MAX_STEPS: Final = 1000
 MAX_GUIDANCE: Final = 100.0
 MAX_GROW: Final = 4096.0
 """Largest growth or feather of a mask, in canvas pixels."""
+FILL_MODES: Final = ("keep", "blur", "neutral", "noise", "border")
+"""What a hole may hold before the first step."""
 MAX_SEED: Final = 2**64 - 1
 MAX_CLIENT_ID: Final = 128
 """Longest client id, in bytes."""
@@ -51,6 +53,13 @@ def check_strength(field: str, value: float) -> list[Violation]:
     """Above 0.0 to 1.0; refuses NaN."""
     good = not math.isnan(value) and 0.0 < value <= 1.0
     return [] if good else [Violation(field, f"must be above 0 and at most 1, got {value}")]
+
+
+def check_fill_mode(field: str, mode: str) -> list[Violation]:
+    """One of `FILL_MODES`, or "" for the first."""
+    if not mode or mode in FILL_MODES:
+        return []
+    return [Violation(field, f"must be one of {', '.join(FILL_MODES)}, got {mode[:40]!r}")]
 
 
 def check_whole(field: str, value: int | None, minimum: int, maximum: int) -> list[Violation]:

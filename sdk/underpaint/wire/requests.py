@@ -15,6 +15,7 @@ from underpaint.wire.ranges import (
     MAX_SEED,
     MAX_STEPS,
     check_between,
+    check_fill_mode,
     check_postprocess,
     check_preprocess,
     check_strength,
@@ -58,6 +59,9 @@ def check_request(request: Request) -> list[Violation]:
                 found.append(
                     Violation(f"spec.inpaint.{name}", "is for inpainting: it needs an image and a mask")
                 )
+        if request.fill_mode:
+            text = "is for inpainting: it needs an image and a mask"
+            found.append(Violation("spec.inpaint.fill_mode", text))
     return found
 
 
@@ -112,4 +116,4 @@ def _request_with_image(request: GenerateRequest) -> list[Violation]:
     for name, edge in (("grow_px", request.grow), ("feather_px", request.feather)):
         if edge is not None:
             found += check_between(f"spec.inpaint.{name}", edge, MAX_GROW)
-    return found
+    return found + check_fill_mode("spec.inpaint.fill_mode", request.fill_mode)

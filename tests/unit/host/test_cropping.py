@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from underpaint.host.cropping import cropped
+from underpaint.host.cropping import cropped, extended, outside_of
 from underpaint.types import MASK_FORMAT, Bounds, Channels, DataType, Image, PixelFormat, RowOrder
 
 WHOLE = Bounds(30, 20, 9, 7)
@@ -70,3 +70,38 @@ def test_all_of_it_is_the_same_picture() -> None:
 def test_what_is_no_part_is_refused(part: Bounds) -> None:
     with pytest.raises(ValueError, match="no part of a picture"):
         cropped(painted(PixelFormat(), 0), part)
+
+
+@pytest.mark.parametrize("order", RowOrder)
+@pytest.mark.parametrize("gap", [0, 3])
+@pytest.mark.parametrize("pixels", [PixelFormat(), MASK_FORMAT], ids=["u8", "mask"])
+@pytest.mark.parametrize(
+    "around", [WHOLE, Bounds(28, 20, 11, 7), Bounds(30, 16, 20, 30), Bounds(0, 0, 60, 50)]
+)
+def test_a_picture_carried_on_has_the_nearest_pixel_everywhere(
+    around: Bounds, pixels: PixelFormat, gap: int, order: RowOrder
+) -> None:
+    image = painted(replace(pixels, row_order=order), gap)
+    found = extended(image, around)
+    assert found.bounds == around
+    everywhere = places(image)
+    assert places(found) == {
+        (x, y): everywhere[min(max(x, WHOLE.x), WHOLE.right - 1), min(max(y, WHOLE.y), WHOLE.bottom - 1)]
+        for x in range(around.x, around.right)
+        for y in range(around.y, around.bottom)
+    }
+
+
+def test_a_picture_is_carried_on_to_what_holds_it_only() -> None:
+    with pytest.raises(ValueError, match="cannot be carried on"):
+        extended(painted(PixelFormat(), 0), Bounds(31, 20, 40, 40))
+
+
+@pytest.mark.parametrize("inner", [WHOLE, Bounds(31, 22, 2, 1), Bounds(0, 0, 5, 5), Bounds(25, 21, 9, 3)])
+def test_the_mask_of_what_lies_outside_is_the_rest(inner: Bounds) -> None:
+    mask = outside_of(inner, WHOLE)
+    assert (mask.format, mask.bounds) == (MASK_FORMAT, WHOLE)
+    kept = inner.intersect(WHOLE)
+    for (x, y), value in places(mask).items():
+        inside = kept.x <= x < kept.right and kept.y <= y < kept.bottom
+        assert value == ({0} if inside else {255})

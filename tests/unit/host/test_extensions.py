@@ -17,10 +17,10 @@ import underpaint
 from tests.support.recording import RecordingHost
 from underpaint.errors import InvalidRequest, PlaceGone
 from underpaint.hookspecs import HOSTS_GROUP, Verb, hookimpl
-from underpaint.host import Capability, Session, Settings, Task, TaskState
+from underpaint.host import Capability, Margins, Session, Settings, Task, TaskState
 from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.testing.fake_daemon import FakeDaemon
-from underpaint.testing.reference import Selection
+from underpaint.testing.reference import PaintLayer, Selection
 from underpaint.testing.reference.merge import own_pixels
 from underpaint.types import MASK_FORMAT, Bounds, DataType
 from underpaint.wire.paths import extensions_dir
@@ -131,6 +131,66 @@ def test_an_edit_sends_what_is_visible_with_the_instruction(host: RecordingHost,
     assert len(host.documents["wall"].layers) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "prompt", "sent"),
+    [
+        ("refine", "moss", {"strength": 0.35, "fill_mode": "keep"}),
+        ("remove", "", {"strength": 0.9, "fill_mode": "border"}),
+    ],
+)
+def test_a_selection_is_refined_or_removed(
+    host: RecordingHost, session: Session, name: str, prompt: str, sent: dict[str, object]
+) -> None:
+    host.documents["wall"].select(Selection.rectangle(Bounds(40, 30, 40, 30)))
+    verb = extensions().verbs[name]
+    task = verb.start(session, values_for(verb, **({"prompt": prompt} if prompt else {})))
+    host.finish(task)
+    assert task.state is TaskState.PLACED, task.error
+    assert task.update is not None
+    request, inpaint = task.update.resolved, task.update.resolved["inpaint"]
+    assert isinstance(inpaint, dict)
+    assert {key: inpaint[key] for key in sent} == sent
+    assert request["prompt"] == prompt
+    assert (request["guidance_scale"] == 1.0) == (name == "remove")
+
+
+def test_removing_heeds_what_is_to_be_avoided(host: RecordingHost, session: Session) -> None:
+    host.documents["wall"].select(Selection.rectangle(Bounds(40, 30, 40, 30)))
+    session.settings = Settings(negative_prompt="people", guidance_scale=6.0)
+    task = extensions().verbs["remove"].start(session, {})
+    host.finish(task)
+    assert task.update is not None
+    assert task.update.resolved["guidance_scale"] == 6.0
+
+
+def test_a_picture_is_expanded_by_a_layer_that_hangs_over_the_canvas(
+    host: RecordingHost, session: Session
+) -> None:
+    paper = host.documents["wall"]
+    verb = extensions().verbs["expand"]
+    task = verb.start(session, values_for(verb, prompt="moss", left=40.0, bottom=24.0))
+    host.finish(task)
+    assert task.state is TaskState.PLACED, task.error
+    layer = paper.layers[0]
+    assert isinstance(layer, PaintLayer)
+    assert layer.bounds.contains(Bounds(-40, 0, 40, 120)) and layer.bounds.contains(Bounds(-40, 96, 168, 24))
+    assert (paper.canvas.width, paper.canvas.height) == (128, 96)
+    alpha = layer.samples[..., 3]
+    x, y = -layer.x, -layer.y
+    assert alpha[y + 96 :, :].min() == 255 and alpha[:, :x].min() == 255, "nothing shows through beyond it"
+    assert alpha[y + 8, x + 120] == 0, "far from what is new, the picture shows"
+    paper.undo()
+    assert len(paper.layers) == 1
+
+
+def test_a_picture_that_shall_not_grow_is_refused(host: RecordingHost, session: Session) -> None:
+    verb = extensions().verbs["expand"]
+    with pytest.raises(InvalidRequest, match="how far the picture shall grow"):
+        verb.start(session, values_for(verb, prompt="moss"))
+    with pytest.raises(InvalidRequest, match="left must be 0 to 8192"):
+        Margins(left=9000)
+
+
 def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost, session: Session) -> None:
     host.documents["wall"].select(Selection.rectangle(Bounds(40, 30, 40, 30)))
     for name in ("wear", "foreign"):
@@ -143,7 +203,7 @@ def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost
 
 def test_a_broken_plugin_takes_no_other_with_it() -> None:
     found = extensions("wear", "absent", "half", "raises")
-    assert set(found.verbs) == {"edit", "pbr-maps", "variation", "wear"}
+    assert set(found.verbs) == {"edit", "expand", "pbr-maps", "refine", "remove", "variation", "wear"}
     assert set(found.control_sources) == {"merged", "layer", "selection"}
     assert found.hosts == {"paper": RecordingHost}
     problems = {info.name: info.problem for info in found.infos()}
@@ -213,7 +273,10 @@ def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:
     found = extensions("wear")
     assert [verb.title for verb in found.verbs_for(host)] == [
         "Edit by Instruction",
+        "Expand Picture",
         "Material Maps",
+        "Refine Selection",
+        "Remove Selection",
         "Variation",
         "Wear down",
     ]

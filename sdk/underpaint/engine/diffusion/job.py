@@ -12,7 +12,7 @@ import torch
 from underpaint.engine.controls.plan import PlannedControl, plan_controls
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.family import Assignment, Task
-from underpaint.engine.inpaint import resize
+from underpaint.engine.inpaint import fill_hole, resize
 from underpaint.engine.loras.plan import PlannedLora, plan_loras
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
@@ -160,7 +160,7 @@ def prepare_task(
         # What inpainting keeps is noised anew each step by the denoiser that began.
         refiner_from = 1.0
     path = partial(_path, partial(sampler, spec.scheduler, spec.steps, generator), refiner_from)
-    first = _first_pass(image, path)
+    first = _first_pass(image, path, spec.seed)
     passes = [first]
     if image.sizes.two_passes:
         strength = min(SECOND_PASS_STRENGTH, image.strength)
@@ -223,7 +223,7 @@ def _path(
     return Pass(size, sampler, strength, refining if len(refining) else None)
 
 
-def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pass]) -> Pass:
+def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pass], seed: int) -> Pass:
     size = image.sizes.initial
     from_noise = image.operation in ("txt2img", "edit")
     first = path(size, image.strength, None if from_noise else image.strength)
@@ -231,6 +231,8 @@ def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pa
         first.image = resize(image.source.rgb, size, image.tiling)
     if image.masks is not None:
         first.mask = resize(image.masks.denoise, size, image.tiling)
+        if first.image is not None and image.strength < 1.0:
+            first.image = fill_hole(first.image, first.mask, image.fill_mode, seed)
     return first
 
 

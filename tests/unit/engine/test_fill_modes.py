@@ -1,0 +1,82 @@
+"""What a hole holds before the first step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unit.engine.stock import Case, Ours, disc, photo
+from underpaint.engine.family import Assignment
+from underpaint.engine.inpaint import fill_hole
+from underpaint.wire.ranges import FILL_MODES
+
+MASK = disc(64, 64, 16, 34, 30).astype(np.float32) / 255
+RGB = photo().astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("mode", FILL_MODES)
+def test_only_the_hole_is_filled_and_a_soft_edge_mixes(mode: str) -> None:
+    soft = np.clip(MASK * 0.5, 0.0, 1.0)
+    hard, half = fill_hole(RGB, MASK, mode, 3), fill_hole(RGB, soft, mode, 3)
+    assert hard.shape == RGB.shape and hard.dtype == np.float32
+    assert hard.min() >= 0.0 and hard.max() <= 1.0
+    assert np.array_equal(hard[MASK == 0.0], RGB[MASK == 0.0])
+    assert (hard == RGB).all() == (mode == "keep")
+    if mode not in ("keep", "border"):  # the border's own pixels depend on where it is
+        assert np.allclose(half, (RGB + hard) / 2, atol=1e-6)
+
+
+def test_each_mode_does_what_it_is_called() -> None:
+    stripes = np.repeat(np.linspace(0.2, 0.8, 64, dtype=np.float32)[:, None], 64, axis=1)
+    ramp = np.dstack([stripes] * 3)
+    spotted = ramp.copy()
+    spotted[MASK > 0.0] = 1.0
+    inside = MASK > 0.0
+    assert np.all(fill_hole(spotted, MASK, "neutral", 0)[inside] == 0.5)
+    # What goes on from the border is the ramp again, and nothing of the spot.
+    border = fill_hole(spotted, MASK, "border", 0)
+    assert np.abs(border - ramp)[inside].mean() < 0.05
+    blurred = fill_hole(spotted, MASK, "blur", 0)
+    assert blurred[inside].std() < spotted.std()
+    assert blurred[inside].mean() > ramp[inside].mean() + 0.1, "a blur keeps the spot's own colour"
+    noise = fill_hole(spotted, MASK, "noise", 5)
+    assert np.array_equal(noise, fill_hole(spotted, MASK, "noise", 5))
+    assert not np.array_equal(noise, fill_hole(spotted, MASK, "noise", 6))
+
+
+def test_a_border_that_is_not_there_is_grey() -> None:
+    everything = np.ones((64, 64), np.float32)
+    assert np.all(fill_hole(RGB, everything, "border", 0) == 0.5)
+
+
+def test_a_large_picture_is_filled_at_a_size_that_takes_no_long() -> None:
+    large = np.zeros((700, 1100, 3), np.float32)
+    large[..., 0] = 0.75
+    mask = np.zeros((700, 1100), np.float32)
+    mask[200:500, 300:800] = 1.0
+    large[mask > 0.0] = 0.0
+    filled = fill_hole(large, mask, "border", 0)
+    assert np.abs(filled - [0.75, 0.0, 0.0]).max() < 0.05
+
+
+@pytest.mark.parametrize("model", ["plain", "inpaint"])
+def test_where_noise_is_not_all_the_model_starts_from_what_the_mode_says(models: Path, model: str) -> None:
+    engine = Ours(models / model)
+    made: dict[tuple[str, float], torch.Tensor] = {}
+    for mode in ("", "keep", "border"):
+        for strength in (0.5, 1.0):
+            case = Case("inpaint", "ddim", strength=strength)
+            spec = case.spec()
+            spec.inpaint.fill_mode = mode
+            task = engine.family.prepare(Assignment("jobs/1", spec, case.inputs()))
+            assert task.resolved.inpaint.fill_mode == (mode or "keep")
+            while not task.ready_to_finish:
+                engine.family.step([task])
+            assert task.current.latents is not None
+            made[mode, strength] = task.current.latents
+    assert torch.equal(made["", 0.5], made["keep", 0.5])
+    assert not torch.allclose(made["border", 0.5], made["keep", 0.5], atol=1e-3)
+    assert torch.equal(made["border", 1.0], made["keep", 1.0]), "nothing is left of it in pure noise"
