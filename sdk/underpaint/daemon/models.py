@@ -103,9 +103,7 @@ class ModelIndex:
         if operation != "edit":
             return inpaint if operation == "inpaint" else paint
         recent = self._recent()
-        known = await self.all() if recent is None else recent
-        editing = [found.name for found in known if _can(found, operation)]
-        return paint if paint in editing else _first(editing)
+        return choose_editor(await self.all() if recent is None else recent, paint)
 
     def _loaded(self) -> Plugins:
         with self._lock:
@@ -151,6 +149,12 @@ def choose_defaults(usable: Sequence[FoundModel], paint: str = "", inpaint: str 
         (found.name for found in usable if found.name == default and _can(found, "inpaint")),
         (found.name for found in usable if _can(found, "inpaint")),
     )
+
+
+def choose_editor(found: Sequence[FoundModel], paint: str) -> str:
+    """The rule of `ModelIndex.default` for "edit", on models in order of name; `paint` is the default one."""
+    editing = [model.name for model in found if _can(model, "edit")]
+    return paint if paint in editing else _first(editing)
 
 
 def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] = ()) -> ModelInfo:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.daemon.harness import write_model
 from underpaint.daemon.models import ModelIndex as AnyIndex
-from underpaint.daemon.models import choose_defaults, to_info, to_source
+from underpaint.daemon.models import choose_defaults, choose_editor, to_info, to_source
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import ModelNotFound, ModelUnusable
@@ -174,6 +174,14 @@ def test_defaults_follow_the_rule(
     models: list[tuple[str, str]], settings: tuple[str, str], expected: tuple[str, str]
 ) -> None:
     assert choose_defaults([model(*found) for found in models], *settings) == expected
+
+
+def test_the_default_model_edits_if_it_can_else_the_first_that_can() -> None:
+    models = [model("a", PAINTS), model("kontext", "txt2img edit"), model("other", "edit")]
+    assert choose_editor(models, "a") == "kontext"
+    assert choose_editor(models, "other") == "other"
+    assert choose_editor(models[:1], "a") == ""
+    assert choose_editor([FoundModel("broken", Path("broken"), problem="it is")], "") == ""
 
 
 def test_an_inpainting_model_of_the_same_family_is_preferred() -> None:

@@ -17,8 +17,8 @@ from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
 from underpaint.engine.flux.tokens import from_tokens, places, to_tokens
 from underpaint.engine.pixels import Raster
-from underpaint.errors import InvalidRequest
-from underpaint.types import MASK_FORMAT, StageKind
+from underpaint.errors import InvalidRequest, OperationUnsupported
+from underpaint.types import MASK_FORMAT, PixelFormat, StageKind
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,11 @@ def dev(models: Path) -> Ours:
 @pytest.fixture(scope="module")
 def schnell(models: Path) -> Ours:
     return Ours(models / "flux-schnell")
+
+
+@pytest.fixture(scope="module")
+def kontext(models: Path) -> Ours:
+    return Ours(models / "flux-kontext")
 
 
 def flux_case(operation: str = "txt2img", **more: object) -> Case:
@@ -148,6 +153,56 @@ def test_a_large_hole_is_filled_in_two_passes(models: Path) -> None:
         fill.family.step([task])
     assert [tuple(one.size) for one in task.passes] == [(64, 64), (144, 128)]
     assert fill.family.finish(task)[0].samples.shape == (130, 150, 4)
+
+
+def test_an_edit_looks_at_the_picture_in_both_passes_and_keeps_its_silhouette(kontext: Ours) -> None:
+    spec = flux_case("edit").spec()
+    source = np.dstack([photo(150, 130), np.full((130, 150), 255, np.uint8)])
+    source[:40, :40, 3] = 0
+    inputs = {"blobs/image": Raster.over(source.tobytes(), PixelFormat(), 150, 130)}
+    task = kontext.family.prepare(Assignment("jobs/1", spec, inputs))
+    kinds = [stage.kind for stage in task.plan]
+    assert kinds.count(StageKind.ENCODING_IMAGE) == kinds.count(StageKind.DENOISING) == 2
+    while not task.ready_to_finish:
+        kontext.family.step([task])
+    shown = [one.reference_latents for one in task.passes]
+    assert [tuple(one.shape) for one in shown if one is not None] == [(1, 16, 8, 8), (1, 16, 16, 18)]
+    picture = kontext.family.finish(task)[0]
+    assert picture.samples.shape == (130, 150, 4)
+    assert (picture.samples[:40, :40, 3] == 0).all() and picture.samples[60, 70, 3] == 255
+
+
+def test_edits_of_several_pictures_share_a_forward_pass_and_no_pass_with_other_jobs(kontext: Ours) -> None:
+    first = flux_case("edit", prompt="make it red", steps=3)
+    second = flux_case("edit", prompt="add a tree", steps=2, seed=4, guidance=1.0)
+    other = Raster.over(photo(seed=5).tobytes(), RGB, 64, 64)
+    cases = [(first, first.inputs()), (second, {"blobs/image": other}), (flux_case(steps=2), {})]
+    alone, calls = [], 0
+    for case, inputs in cases:
+        task = kontext.family.prepare(Assignment("jobs/alone", case.spec(), inputs))
+        while not task.ready_to_finish:
+            kontext.family.step([task])
+        alone.append(task.current.latents)
+    tasks = [
+        kontext.family.prepare(Assignment(f"jobs/{index}", case.spec(), inputs))
+        for index, (case, inputs) in enumerate(cases)
+    ]
+    while waiting := [task for task in tasks if not task.ready_to_finish]:
+        early = [task for task in waiting if task.plan[task.stage_index].kind is not StageKind.DENOISING]
+        leader = (early or waiting)[0]
+        calls += leader.plan[leader.stage_index].kind is StageKind.DENOISING
+        bucket = kontext.family.bucket(leader)
+        kontext.family.step([task for task in waiting if kontext.family.bucket(task) == bucket])
+    for task, single in zip(tasks, alone, strict=True):
+        assert task.current.latents is not None and single is not None
+        assert distance(task.current.latents, single) <= 5e-5
+    # Three for the two edits together, two for the picture from words.
+    assert calls == 3 + 2
+
+
+def test_only_kontext_edits(dev: Ours) -> None:
+    with pytest.raises(OperationUnsupported, match="cannot do edit; it can do txt2img, img2img, inpaint"):
+        dev.prepare(flux_case("edit"))
 
 
 def test_tokens_and_latents_are_the_same_numbers() -> None:

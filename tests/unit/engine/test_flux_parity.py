@@ -96,7 +96,7 @@ def test_any_strength_starts_where_stock_starts(
 
 @pytest.mark.parametrize(
     ("model", "operation"),
-    [("flux-dev", "txt2img"), ("flux-dev", "inpaint"), ("flux-fill", "inpaint")],
+    [("flux-dev", "txt2img"), ("flux-dev", "inpaint"), ("flux-fill", "inpaint"), ("flux-kontext", "edit")],
 )
 @pytest.mark.parametrize(("width", "height"), [(48, 80), (96, 64)])
 def test_a_size_that_is_no_square_has_its_own_places_and_shift(
