@@ -23,6 +23,7 @@ from underpaint.cli import (
     preprocess,
     serve,
     textures,
+    upscale,
 )
 from underpaint.cli.console import guarded
 
@@ -65,6 +66,7 @@ app.command()(guarded(doctor.doctor))
 app.command()(guarded(bench.bench))
 app.command()(guarded(preprocess.preprocess))
 app.command()(guarded(inspect.inspect))
+app.command()(guarded(upscale.upscale))
 app.command()(guarded(plugins.plugins))
 app.command()(guarded(conformance.conformance))
 app.command()(guarded(new_host.new_host))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from underpaint.types import Control, Image, PreprocessRequest, Request
+from underpaint.types import Control, GenerateRequest, Image, PreprocessRequest, Request
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.jobs import request_to_spec
 from underpaint.wire.regions import ControlPixels
@@ -27,8 +27,10 @@ class Inputs:
         image = await self._optional(request.image)
         if isinstance(request, PreprocessRequest):
             return request_to_spec(request, image)
-        mask = await self._optional(request.mask)
         controls = await self._controls(request.controls)
+        if not isinstance(request, GenerateRequest):
+            return request_to_spec(request, image, None, controls)
+        mask = await self._optional(request.mask)
         regions = [(await self._get(one.mask), await self._controls(one.controls)) for one in request.regions]
         return request_to_spec(request, image, mask, controls, regions)
 

@@ -80,6 +80,13 @@ class ModelIndex:
             raise _unusable(found)
         return found
 
+    async def file_at(self, path: str) -> FoundModel | None:
+        """A weight file of any kind by its absolute path; None for anything else."""
+        if not Path(path).is_absolute() or "\0" in path:
+            return None
+        place = Path(os.path.normpath(path))
+        return await asyncio.to_thread(lambda: self._catalog.at(place, path, self._loaded()))
+
     async def defaults(self) -> tuple[str, str]:
         """Names used for painting and for inpainting when a request names no model; "" if there is none.
 

@@ -12,6 +12,7 @@ from underpaint.v1.job_service_pb2 import (
     STAGE_KIND_LOADING,
     STAGE_KIND_POST_PROCESSING,
     STAGE_KIND_PREPROCESSING,
+    STAGE_KIND_UPSCALING,
     PlannedStage,
 )
 
@@ -24,6 +25,7 @@ WEIGHTS = {
     STAGE_KIND_DECODING: 1.5,
     STAGE_KIND_POST_PROCESSING: 0.5,
     STAGE_KIND_PREPROCESSING: 1.0,
+    STAGE_KIND_UPSCALING: 1.0,
 }
 # Only a job whose result is spooled is at 1.0.
 CEILING = 0.99
@@ -42,4 +44,5 @@ def fraction(plan: Sequence[PlannedStage], stage_index: int, step: int) -> float
 
 def _weight(stage: PlannedStage) -> float:
     each = WEIGHTS.get(stage.kind, 1.0)
-    return each * max(1, stage.steps) if stage.kind == STAGE_KIND_DENOISING else each
+    counted = stage.kind in (STAGE_KIND_DENOISING, STAGE_KIND_UPSCALING)
+    return each * max(1, stage.steps) if counted else each

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 
+from underpaint.daemon import upscaling
 from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.control_specs import resolve_controls
@@ -73,7 +74,8 @@ class Resolver:
         spec = JobSpec()
         spec.CopyFrom(asked)
         operation = spec.WhichOneof("operation") or ""
-        inputs = await (self._preprocess(spec) if operation == "preprocess" else self._paint(spec, operation))
+        resolve = {"preprocess": self._preprocess, "upscale": self._upscale}.get(operation)
+        inputs = await (resolve(spec) if resolve is not None else self._paint(spec, operation))
         await self._safety.check_request(spec)
         return Resolved(spec, {entry.name: entry.layout for entry in inputs.values()})
 
@@ -85,6 +87,25 @@ class Resolver:
         format_of(spec.output_layout, field="spec.output_layout")
         self._blobs.check_room(_result_bytes(spec, image.layout.width_px, image.layout.height_px))
         return {"image": image}
+
+    async def _upscale(self, spec: JobSpec) -> dict[str, Entry]:
+        images, asked = {"image": self._input(spec.upscale.image)}, spec.upscale
+        upscaling.complete_size(asked, images["image"].layout)
+        await upscaling.choose(asked, self._models)
+        needed: dict[str, Entry] = {}
+        if upscaling.refined(spec):
+            model = await self._model(spec, "img2img")
+            if model.traits is None or model.family is None:
+                raise AssertionError("the index hands out usable models only")
+            _fill(spec, "upscale", model.traits, model.family)
+            raise_for(_scheduler(spec, model.family))
+            asked.tile_px = asked.tile_px or model.traits.native_size
+            self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
+            needed = await self._steer(spec, "upscale", model, images)
+        spec.result_form = RESULT_FORM_MERGED
+        _output(spec, "upscale", images)
+        self._blobs.check_room(_result_bytes(spec, asked.width_px, asked.height_px))
+        return images | needed
 
     async def _paint(self, spec: JobSpec, operation: str) -> dict[str, Entry]:
         model = await self._model(spec, OPERATIONS[operation])
@@ -161,15 +182,18 @@ class Resolver:
         layout = images["image"].layout if images else None
         width = layout.width_px if layout else spec.text_to_image.width_px
         height = layout.height_px if layout else spec.text_to_image.height_px
-        work = spec.steps * width * height
+        self._work(spec.steps, width, height)
+        self._blobs.check_room(_result_bytes(spec, width, height))
+
+    def _work(self, steps: int, width: int, height: int) -> None:
+        work = steps * width * height
         if work > self._max_step_pixels:
             raise LimitExceeded(
-                f"{spec.steps} steps of {width}x{height} pixels are {work} pixel steps, more than the "
+                f"{steps} steps of {width}x{height} pixels are {work} pixel steps, more than the "
                 f"{self._max_step_pixels} that this daemon takes: fewer steps or a smaller picture, or raise "
                 "UNDERPAINT_MAX_STEP_PIXELS and restart it.",
                 metadata={"limit": "step_pixels", "maximum": str(self._max_step_pixels)},
             )
-        self._blobs.check_room(_result_bytes(spec, width, height))
 
 
 def _how_to_get(operation: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import structlog
 
+from underpaint.daemon import upscaling
 from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.board import MAX_ATTEMPTS, Board
 from underpaint.daemon.control_specs import control_sources
@@ -149,7 +150,9 @@ class Runner:
         await self._safety.check_request(spec)
         plugins = await self._models.plugins()
         preprocessor, postprocessors = functions_for(spec, plugins)
-        model = None if preprocessor is not None else to_source(await self._models.find(spec.model))
+        # Upscaling alone may do without a model.
+        painted = preprocessor is None and (bool(spec.model) or spec.WhichOneof("operation") != "upscale")
+        model = to_source(await self._models.find(spec.model)) if painted else None
         inputs = [self._blobs.sealed(name) for name in inputs_of(spec)]
         return RunJobRequest(
             job=live.name,
@@ -157,6 +160,7 @@ class Runner:
             model=model,
             preprocessor=preprocessor,
             postprocessors=postprocessors,
+            upscaler=await upscaling.source_of(spec, self._models),
             picture_checks=await self._safety.picture_checks(),
             controls=await control_sources(spec, self._controls, plugins),
             loras=await lora_sources(spec, self._loras),
@@ -285,6 +289,8 @@ def inputs_of(spec: JobSpec) -> list[str]:
         found = [spec.inpaint.image.blob, spec.inpaint.mask.blob]
     elif operation == "preprocess":
         found = [spec.preprocess.image.blob]
+    elif operation == "upscale":
+        found = [spec.upscale.image.blob]
     for control in spec.controls:
         found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
     found += [region.mask.blob for region in spec.regions]

@@ -11,6 +11,7 @@ from underpaint.engine.provenance import file_sha256, weight_files
 from underpaint.engine.registry import Families
 from underpaint.engine.running import RunningJob
 from underpaint.engine.screening import screen
+from underpaint.engine.upscale.family import Upscaling
 from underpaint.pixels.files import map_readonly
 from underpaint.wire.images import format_of, layout_bytes, layout_for
 from underpaint.worker_v1 import worker_service_pb2
@@ -22,6 +23,10 @@ def prepare_job(families: Families, job: RunningJob) -> None:
     family: Family
     if request.spec.WhichOneof("operation") == "preprocess":
         family = Preprocessing(request.preprocessor)
+    elif request.spec.WhichOneof("operation") == "upscale":
+        upscaler = request.upscaler if request.HasField("upscaler") else None
+        model = families.get(request.model) if request.HasField("model") else None
+        family = Upscaling(upscaler, model, families.shelf, families.device, families.dtype)
     else:
         family = families.get(request.model)
     inputs = {}

@@ -17,7 +17,7 @@ class Families:
     def __init__(self, shelf: Shelf, device: str, dtype: str) -> None:
         self.shelf = shelf
         self.device = device
-        self._dtype = dtype
+        self.dtype = dtype
         self._engines: dict[str, tuple[bytes, Family]] = {}
         self._lock = threading.Lock()
 
@@ -53,5 +53,5 @@ class Families:
                 "Repair or remove the plug-in that brings it.",
                 metadata={"model": source.name, "path": source.path},
             ) from error
-        family: Family = engine(source, self.shelf, self.device, self._dtype)
+        family: Family = engine(source, self.shelf, self.device, self.dtype)
         return family

@@ -19,6 +19,7 @@ from underpaint.host.adapter import HostAdapter, Notice
 from underpaint.host.connection import Connection
 from underpaint.host.control_layers import control_image
 from underpaint.host.controls import AttachedControl
+from underpaint.host.enlarging import read_upscale
 from underpaint.host.following import Follower
 from underpaint.host.identity import client_id
 from underpaint.host.mainthread import HoldMeter
@@ -192,6 +193,42 @@ class Session:
             return [control_image(self.adapter, control, title, self.client_id)]
 
         return self._begin(title, read, partial(partial, self._follower.make_all), on_done)
+
+    def upscale(
+        self,
+        prompt: str = "",
+        settings: Settings | None = None,
+        *,
+        factor: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        upscaler: str = "",
+        source_layer: str | None = None,
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """A larger picture of what is visible, or of one layer: a picture of its own.
+
+        `factor` (None: 4.0) or a size in pixels, and an `upscaler` by name: see `UpscaleRequest`, whose other
+        values come from `settings`; its `strength` is how much denoising changes, 0.0 leaves it out.
+        """
+        settings = settings or Settings()
+
+        def read() -> list[Snapshot]:
+            return [
+                read_upscale(
+                    self.adapter,
+                    prompt,
+                    settings,
+                    self.client_id,
+                    factor=factor,
+                    width=width,
+                    height=height,
+                    upscaler=upscaler,
+                    source_layer=source_layer,
+                )
+            ]
+
+        return self._begin("Upscale", read, partial(partial, self._follower.make_all), on_done)
 
     def resume(
         self,

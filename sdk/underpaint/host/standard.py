@@ -63,6 +63,13 @@ def maps(session: Session, values: Mapping[str, float | str]) -> Task:
     return session.maps(replace(session.settings, tiling=tiling), parameters=numbers)
 
 
+def upscale(session: Session, values: Mapping[str, float | str]) -> Task:
+    """A larger picture of what is visible. A strength of 0 leaves the denoising to the default."""
+    strength = float(values["strength"])
+    settings = replace(session.settings, strength=strength or None)
+    return session.upscale(str(values["prompt"]), settings, factor=float(values["factor"]))
+
+
 def read_merged(adapter: HostAdapter, document_id: str, bounds: Bounds, choice: str) -> Image:
     """What is visible."""
     return adapter.read_merged(document_id, bounds)
@@ -93,7 +100,7 @@ def _edge(name: str) -> Parameter:
 
 @hookimpl
 def underpaint_verbs() -> Sequence[Verb]:
-    """Refining, removing, expanding; variation; editing by instruction; the maps of a material."""
+    """Refining, removing, expanding, enlarging; variation; editing by instruction; the maps of a material."""
     strength = Parameter(name="strength", title="How different", default=0.45, minimum=0.05, maximum=1.0)
     return [
         Verb(
@@ -157,6 +164,25 @@ def underpaint_verbs() -> Sequence[Verb]:
                 ),
                 Parameter(name="seamless", title="Edges meet", default=0, minimum=0, maximum=1, step=1),
             ),
+            needs=frozenset({"document"}),
+        ),
+        Verb(
+            name="upscale",
+            title="Upscale",
+            description="Makes a larger picture of what is visible: by an upscaler's network where there is one, "
+            "and by denoising in tiles.",
+            start=upscale,
+            numbers=(
+                Parameter(name="factor", title="Times as wide", default=2.0, minimum=1.0, maximum=16.0),
+                Parameter(
+                    name="strength",
+                    title="Denoising, 0: as fits the upscaler",
+                    default=0.0,
+                    minimum=0.0,
+                    maximum=1.0,
+                ),
+            ),
+            texts=("prompt",),
             needs=frozenset({"document"}),
         ),
     ]

@@ -29,6 +29,9 @@ from underpaint.wire.jobs import JOB_STATES, state_from
 from underpaint.wire.limits import check_origin, check_request_id, check_spec, raise_for
 from underpaint.wire.status import error_to_status
 
+FACTOR = 4.0
+"""How much an upscaling enlarges that does not say it."""
+
 
 class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
     """The service and its runner."""
@@ -235,6 +238,11 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
             place = getattr(spec, operation).image
             source = self._read(place.blob)
             layout.width_px, layout.height_px = source[0].width_px, source[0].height_px
+        if operation == "upscale":
+            factor = spec.upscale.factor or FACTOR
+            layout.width_px = spec.upscale.width_px or round(layout.width_px * factor)
+            layout.height_px = spec.upscale.height_px or round(layout.height_px * factor)
+            source = None
         if operation == "inpaint":
             mask = self._read(spec.inpaint.mask.blob)
         pixels = script.pixels

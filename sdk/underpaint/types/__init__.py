@@ -32,6 +32,7 @@ from underpaint.types.requests import (
     Request,
     ResultForm,
     Tiling,
+    UpscaleRequest,
 )
 from underpaint.types.server import PluginInfo, ServerInfo, WorkerInfo
 
@@ -75,5 +76,6 @@ __all__ = [
     "ServerInfo",
     "StageKind",
     "Tiling",
+    "UpscaleRequest",
     "WorkerInfo",
 ]

@@ -37,6 +37,7 @@ class StageKind(enum.Enum):
     DECODING = "decoding"
     POST_PROCESSING = "post-processing"
     PREPROCESSING = "preprocessing"
+    UPSCALING = "upscaling"
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,45 @@ class PreprocessRequest:
     """How the result shall lie in memory; None: `MASK_FORMAT` for a mask, RGB, u8, top row first else."""
 
 
-Request: TypeAlias = GenerateRequest | PreprocessRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpscaleRequest:
+    """A larger picture: a network that enlarges, then denoising in overlapping tiles; either may be left out.
+
+    None and "" mean the default. The size is the `factor`'s (4.0), or `width` and `height`, of which one may
+    follow from the other.
+    """
+
+    image: Image
+    factor: float | None = None
+    """Above 0.0 to 64.0."""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    upscaler: str = ""
+    """A model of the kind "upscaler" from `Client.models`, or a file's absolute path; "lanczos" does without.
+    "": the first there is, else lanczos."""
+    strength: float | None = None
+    """How much the denoising changes, 0.0 to 1.0; 0.0 leaves it out. None: 0.0 after a network, else 0.3."""
+    tile: int | None = None
+    """Edge of the denoiser's tiles in pixels; None: the model's native size."""
+    prompt: str = ""
+    """This and what follows is for the denoising."""
+    negative_prompt: str = ""
+    model: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: str = ""
+    controls: tuple[Control, ...] = ()
+    """They lie on the canvas as the picture does, and are enlarged with it."""
+    tiling: Tiling = Tiling.NONE
+    """Edges of the picture that meet."""
+    output: PixelFormat | None = None
+    """How the result shall lie in memory; None: RGB(A) as the picture has alpha, u8, sRGB, top row first."""
+
+
+Request: TypeAlias = GenerateRequest | PreprocessRequest | UpscaleRequest
 """Everything that can be submitted."""
 
 

@@ -29,6 +29,7 @@ class StageKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_KIND_DECODING: _ClassVar[StageKind]
     STAGE_KIND_POST_PROCESSING: _ClassVar[StageKind]
     STAGE_KIND_PREPROCESSING: _ClassVar[StageKind]
+    STAGE_KIND_UPSCALING: _ClassVar[StageKind]
 
 class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -56,6 +57,7 @@ STAGE_KIND_DENOISING: StageKind
 STAGE_KIND_DECODING: StageKind
 STAGE_KIND_POST_PROCESSING: StageKind
 STAGE_KIND_PREPROCESSING: StageKind
+STAGE_KIND_UPSCALING: StageKind
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_LIVE: Priority
 PRIORITY_INTERACTIVE: Priority
@@ -123,6 +125,24 @@ class Preprocess(_message.Message):
     parameters: _containers.ScalarMap[str, float]
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., preprocessor: _Optional[str] = ..., parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
+class Upscale(_message.Message):
+    __slots__ = ("image", "factor", "width_px", "height_px", "upscaler", "strength", "tile_px")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PX_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
+    UPSCALER_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    TILE_PX_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.ImageRef
+    factor: float
+    width_px: int
+    height_px: int
+    upscaler: str
+    strength: float
+    tile_px: int
+    def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., factor: _Optional[float] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., upscaler: _Optional[str] = ..., strength: _Optional[float] = ..., tile_px: _Optional[int] = ...) -> None: ...
+
 class Control(_message.Message):
     __slots__ = ("image", "role", "strength", "start", "end", "mask", "model", "preprocessor", "parameters")
     class ParametersEntry(_message.Message):
@@ -175,7 +195,7 @@ class Region(_message.Message):
     def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "regions")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "regions")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -188,6 +208,7 @@ class JobSpec(_message.Message):
     INPAINT_FIELD_NUMBER: _ClassVar[int]
     PREPROCESS_FIELD_NUMBER: _ClassVar[int]
     EDIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    UPSCALE_FIELD_NUMBER: _ClassVar[int]
     TILE_X_FIELD_NUMBER: _ClassVar[int]
     TILE_Y_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_LAYOUT_FIELD_NUMBER: _ClassVar[int]
@@ -208,6 +229,7 @@ class JobSpec(_message.Message):
     inpaint: Inpaint
     preprocess: Preprocess
     edit_image: EditImage
+    upscale: Upscale
     tile_x: bool
     tile_y: bool
     output_layout: _image_pb2.ImageLayout
@@ -216,7 +238,7 @@ class JobSpec(_message.Message):
     controls: _containers.RepeatedCompositeFieldContainer[Control]
     loras: _containers.RepeatedCompositeFieldContainer[Lora]
     regions: _containers.RepeatedCompositeFieldContainer[Region]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

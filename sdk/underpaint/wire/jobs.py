@@ -18,6 +18,7 @@ from underpaint.types import (
     Request,
     ResultForm,
     StageKind,
+    UpscaleRequest,
 )
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.controls import control_to_message
@@ -28,6 +29,7 @@ from underpaint.wire.plain import time_from, to_plain
 from underpaint.wire.regions import ControlPixels, RegionPixels, region_to_message
 from underpaint.wire.requests import check_request
 from underpaint.wire.status import status_to_error
+from underpaint.wire.upscale import upscale_to_spec
 
 JOB_STATES: Final[Mapping[JobState, job_service_pb2.JobState]] = {
     JobState.QUEUED: job_service_pb2.JOB_STATE_QUEUED,
@@ -44,6 +46,7 @@ STAGE_KINDS: Final[Mapping[StageKind, job_service_pb2.StageKind]] = {
     StageKind.DECODING: job_service_pb2.STAGE_KIND_DECODING,
     StageKind.POST_PROCESSING: job_service_pb2.STAGE_KIND_POST_PROCESSING,
     StageKind.PREPROCESSING: job_service_pb2.STAGE_KIND_PREPROCESSING,
+    StageKind.UPSCALING: job_service_pb2.STAGE_KIND_UPSCALING,
 }
 PRIORITIES: Final[Mapping[Priority, job_service_pb2.Priority]] = {
     Priority.LIVE: job_service_pb2.PRIORITY_LIVE,
@@ -76,6 +79,8 @@ def request_to_spec(
     raise_for(check_request(request))
     if isinstance(request, PreprocessRequest):
         return _preprocess_to_spec(request, image)
+    if isinstance(request, UpscaleRequest):
+        return upscale_to_spec(request, image, controls)
     spec = job_service_pb2.JobSpec(
         model=request.model,
         prompt=request.prompt,

@@ -25,6 +25,7 @@ from underpaint.wire.ranges import (
     too_wide,
 )
 from underpaint.wire.regions import check_regions
+from underpaint.wire.upscale import check_upscale
 
 
 def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Violation]:
@@ -54,8 +55,11 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         for name in ("postprocess", "controls", "loras", "regions"):
             if getattr(spec, name):
                 found.append(Violation(f"{field}.{name}", "is for pictures that a model makes"))
+    elif operation == "upscale":
+        found += _image(spec.upscale.image, f"{field}.upscale.image")
+        found += check_upscale(spec, field)
     else:
-        text = "set one of text_to_image, image_to_image, edit_image, inpaint and preprocess"
+        text = "set one of text_to_image, image_to_image, edit_image, inpaint, preprocess and upscale"
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underpaint.errors import Violation
-from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest, Request
+from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest, Request, UpscaleRequest
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
@@ -23,6 +23,7 @@ from underpaint.wire.ranges import (
     check_whole,
 )
 from underpaint.wire.regions import check_region_types
+from underpaint.wire.upscale import check_upscale_request
 
 
 def check_request(request: Request) -> list[Violation]:
@@ -32,6 +33,8 @@ def check_request(request: Request) -> list[Violation]:
     """
     if isinstance(request, PreprocessRequest):
         return check_preprocess(request.preprocessor, request.parameters, "spec")
+    if isinstance(request, UpscaleRequest):
+        return check_upscale_request(request)
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_postprocess(request.postprocess, "spec")
     found += check_control_types(request.controls, "spec")

@@ -203,7 +203,16 @@ def test_a_verb_from_an_entry_point_works_like_the_hosts_own(host: RecordingHost
 
 def test_a_broken_plugin_takes_no_other_with_it() -> None:
     found = extensions("wear", "absent", "half", "raises")
-    assert set(found.verbs) == {"edit", "expand", "pbr-maps", "refine", "remove", "variation", "wear"}
+    assert set(found.verbs) == {
+        "edit",
+        "expand",
+        "pbr-maps",
+        "refine",
+        "remove",
+        "upscale",
+        "variation",
+        "wear",
+    }
     assert set(found.control_sources) == {"merged", "layer", "selection"}
     assert found.hosts == {"paper": RecordingHost}
     problems = {info.name: info.problem for info in found.infos()}
@@ -223,7 +232,7 @@ def test_blocked_ones_are_not_imported() -> None:
     ]
     environ = {"UNDERPAINT_PLUGINS_ALLOW": "nothing, at-all"}
     assert load_extensions(environ).verbs == {}
-    assert set(load_extensions({}).verbs) >= {"edit", "pbr-maps", "variation"}
+    assert set(load_extensions({}).verbs) >= {"edit", "pbr-maps", "upscale", "variation"}
 
 
 WHEEL = """
@@ -277,12 +286,13 @@ def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:
         "Material Maps",
         "Refine Selection",
         "Remove Selection",
+        "Upscale",
         "Variation",
         "Wear down",
     ]
     assert [one.title for one in found.control_sources_for(host)] == ["Layer", "Selection", "Visible picture"]
     host.capabilities = frozenset()
-    assert [verb.name for verb in found.verbs_for(host)] == ["edit", "pbr-maps", "variation"]
+    assert [verb.name for verb in found.verbs_for(host)] == ["edit", "pbr-maps", "upscale", "variation"]
     assert [one.name for one in found.control_sources_for(host)] == ["merged"]
 
 

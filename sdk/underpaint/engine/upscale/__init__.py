@@ -1,0 +1,1 @@
+"""Larger pictures, tile by tile: networks that upscale, and denoising at low strength."""
