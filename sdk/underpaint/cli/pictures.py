@@ -89,7 +89,7 @@ def txt2img(
     """
     from underpaint.cli.documents import host_of
 
-    width, height = _parse_size(size)
+    width, height = parse_size(size)
     settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control, lora)
     settings = replace(settings, regions=from_files(region))
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
@@ -234,7 +234,8 @@ def settings_of(
     )
 
 
-def _parse_size(size: str) -> tuple[int | None, int | None]:
+def parse_size(size: str) -> tuple[int | None, int | None]:
+    """ "512x768" as width and height; "" as None. Raises `InvalidRequest`."""
     if not size:
         return None, None
     width, cross, height = size.lower().partition("x")

@@ -14,6 +14,7 @@ from underpaint.cli.pictures import (
     ModelOption,
     NegativeOption,
     OutputOption,
+    PrivateOption,
     SchedulerOption,
     SeedOption,
     SourceArgument,
@@ -23,6 +24,7 @@ from underpaint.cli.pictures import (
     parse_size,
     settings_of,
 )
+from underpaint.host import Session, Task
 from underpaint.types import Tiling
 
 
@@ -59,6 +61,7 @@ def upscale(
     negative: NegativeOption = "",
     tile: TileOption = Tiling.NONE,
     control: ControlOption = None,
+    private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a picture larger: by an upscaler's network, by denoising in overlapping tiles, or by both.
@@ -75,11 +78,7 @@ def upscale(
         upscaler = str(Path(upscaler).resolve())
     settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, strength, None, control)
 
-    paint(
-        host_of(read_document(image)),
-        output,
-        as_json,
-        lambda session: session.upscale(
-            prompt, settings, factor=factor, width=width, height=height, upscaler=upscaler
-        ),
-    )
+    def larger(session: Session) -> Task:
+        return session.upscale(prompt, settings, factor=factor, width=width, height=height, upscaler=upscaler)
+
+    paint(host_of(read_document(image)), output, as_json, larger, private=private)

@@ -28,9 +28,7 @@ class Inputs:
         if isinstance(request, PreprocessRequest):
             return request_to_spec(request, image)
         controls = await self._controls(request.controls)
-        if not isinstance(request, GenerateRequest):
-            return request_to_spec(request, image, None, controls)
-        mask = await self._optional(request.mask)
+        mask = await self._optional(request.mask) if isinstance(request, GenerateRequest) else None
         regions = [(await self._get(one.mask), await self._controls(one.controls)) for one in request.regions]
         return request_to_spec(request, image, mask, controls, regions)
 

@@ -99,9 +99,12 @@ class Resolver:
                 raise AssertionError("the index hands out usable models only")
             _fill(spec, "upscale", model.traits, model.family)
             raise_for(_scheduler(spec, model.family))
+            await resolve_loras(spec, model, self._loras)
             asked.tile_px = asked.tile_px or model.traits.native_size
             self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
-            needed = await self._steer(spec, "upscale", model, images)
+            masks = resolve_regions(spec, model, _window(spec, "upscale", images), self._blobs)
+            needed = {f"region-{number}": mask for number, mask in enumerate(masks)}
+            needed |= await self._steer(spec, "upscale", model, images)
         spec.result_form = RESULT_FORM_MERGED
         _output(spec, "upscale", images)
         self._blobs.check_room(_result_bytes(spec, asked.width_px, asked.height_px))

@@ -28,9 +28,10 @@ def complete_size(asked: Upscale, source: ImageLayout) -> None:
     elif asked.height_px and not asked.width_px:
         asked.width_px = max(1, round(asked.height_px * width / height))
     elif not asked.width_px:
-        asked.factor = asked.factor if asked.HasField("factor") else FACTOR
-        asked.width_px = max(1, round(width * asked.factor))
-        asked.height_px = max(1, round(height * asked.factor))
+        factor = asked.factor if asked.HasField("factor") else FACTOR
+        asked.width_px = max(1, round(width * factor))
+        asked.height_px = max(1, round(height * factor))
+        asked.ClearField("factor")  # the size says it, and exactly
     sides = (("width_px", asked.width_px), ("height_px", asked.height_px))
     raise_for(
         [
@@ -83,8 +84,9 @@ def refined(spec: JobSpec) -> bool:
     """Whether denoising takes part; else what is for it must not be there. Raises InvalidRequest."""
     if spec.upscale.strength > 0.0:
         return True
-    if spec.controls:
-        text = "steer the denoising, and with a strength of 0.0 there is none: give one above"
-        raise_for([Violation("spec.controls", text)])
+    text = "is for the denoising, and with a strength of 0.0 there is none: give one above"
+    raise_for(
+        [Violation(f"spec.{name}", text) for name in ("controls", "loras", "regions") if getattr(spec, name)]
+    )
     spec.ClearField("model")
     return False

@@ -44,6 +44,7 @@ def read_upscale(
         steps=settings.steps,
         guidance_scale=settings.guidance_scale,
         scheduler=settings.scheduler,
+        loras=settings.loras,
         controls=read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds),
         tiling=settings.tiling,
         output=canvas.result_format,

@@ -169,8 +169,8 @@ def underpaint_verbs() -> Sequence[Verb]:
         Verb(
             name="upscale",
             title="Upscale",
-            description="Makes a larger picture of what is visible: by an upscaler's network where there is one, "
-            "and by denoising in tiles.",
+            description="Makes a larger picture of what is visible: by an upscaler's network where there is "
+            "one, by denoising in tiles where there is none, or by both.",
             start=upscale,
             numbers=(
                 Parameter(name="factor", title="Times as wide", default=2.0, minimum=1.0, maximum=16.0),

@@ -148,8 +148,10 @@ class UpscaleRequest:
     steps: int | None = None
     guidance_scale: float | None = None
     scheduler: str = ""
+    loras: tuple[Lora, ...] = ()
     controls: tuple[Control, ...] = ()
-    """They lie on the canvas as the picture does, and are enlarged with it."""
+    """They lie on the canvas as the picture does, and are enlarged with it; so are regions."""
+    regions: tuple[Region, ...] = ()
     tiling: Tiling = Tiling.NONE
     """Edges of the picture that meet."""
     output: PixelFormat | None = None

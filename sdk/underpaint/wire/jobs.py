@@ -80,7 +80,7 @@ def request_to_spec(
     if isinstance(request, PreprocessRequest):
         return _preprocess_to_spec(request, image)
     if isinstance(request, UpscaleRequest):
-        return upscale_to_spec(request, image, controls)
+        return upscale_to_spec(request, image, controls, regions)
     spec = job_service_pb2.JobSpec(
         model=request.model,
         prompt=request.prompt,

@@ -10,6 +10,7 @@ from underpaint.types import UpscaleRequest
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.controls import check_control_types, control_to_message
 from underpaint.wire.images import MAX_EDGE, format_to_layout
+from underpaint.wire.loras import loras_to_messages
 from underpaint.wire.ranges import (
     MAX_GUIDANCE,
     MAX_SEED,
@@ -19,6 +20,7 @@ from underpaint.wire.ranges import (
     check_whole,
     too_wide,
 )
+from underpaint.wire.regions import ControlPixels, RegionPixels, check_region_types, region_to_message
 
 MAX_FACTOR: Final = 64.0
 MIN_TILE: Final = 64
@@ -28,9 +30,10 @@ MIN_TILE: Final = 64
 def upscale_to_spec(
     request: UpscaleRequest,
     image: image_pb2.ImageRef | None,
-    controls: Sequence[tuple[image_pb2.ImageRef, image_pb2.ImageRef | None]],
+    controls: Sequence[ControlPixels],
+    regions: Sequence[RegionPixels],
 ) -> job_service_pb2.JobSpec:
-    """A specification; `image` and `controls` are the uploaded pixels."""
+    """A specification; `image`, `controls` and `regions` are the uploaded pixels."""
     spec = job_service_pb2.JobSpec(
         model=request.model,
         prompt=request.prompt,
@@ -44,6 +47,10 @@ def upscale_to_spec(
         controls=[
             control_to_message(control, *pixels)
             for control, pixels in zip(request.controls, controls, strict=True)
+        ],
+        loras=loras_to_messages(request.loras),
+        regions=[
+            region_to_message(region, pixels) for region, pixels in zip(request.regions, regions, strict=True)
         ],
     )
     spec.upscale.CopyFrom(
@@ -66,6 +73,7 @@ def check_upscale_request(request: UpscaleRequest) -> list[Violation]:
     """What is wrong with a request before it becomes a specification."""
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_control_types(request.controls, "spec")
+    found += check_region_types(request.regions, len(request.controls), "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     found += check_whole("spec.upscale.width_px", request.width, 1, MAX_EDGE)

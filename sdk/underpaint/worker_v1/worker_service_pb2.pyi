@@ -65,10 +65,12 @@ class ControlSource(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., kind: _Optional[str] = ..., image_encoder: _Optional[str] = ...) -> None: ...
 
 class LoraSource(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "path")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    path: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
 class UpscalerSource(_message.Message):
     __slots__ = ("name", "path")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -334,3 +336,18 @@ def test_a_picture_that_did_not_come_is_named(model: StableDiffusion15) -> None:
     with pytest.raises(InvalidRequest) as refused:
         refiner(model).prepare(asked)
     assert refused.value.violations[0].field == "spec.upscale.image"
+
+
+def test_memory_grows_by_the_result_alone(tiny_root: Path) -> None:
+    script = Path(__file__).with_name("upscale_memory.py")
+    arguments = [str(script), str(tiny_root / "tiny"), "64", "96>192", "96>768"]
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=600, check=True
+    )
+    small, large = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    assert (small["calls"], large["calls"]) == (16, 256)
+    grown, owed = large["peak"] - small["peak"], large["result"] - small["result"]
+    # A row of tiles, 64 px high, in floats with their weights; and what an allocator wastes.
+    row = 64 * (768 - 192) * 4 * 4
+    assert grown < owed + row + (6 << 20), (grown, owed, row)
+    assert large["result"] == 768 * 768 * 3

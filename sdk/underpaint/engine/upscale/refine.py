@@ -67,6 +67,14 @@ def tile_job(
             inputs[f"{name}-mask"], where = mask
             kept.mask.CopyFrom(image_pb2.ImageRef(blob=f"{name}-mask", x_px=where.x, y_px=where.y))
         sources.append(model)
+    tile.ClearField("regions")
+    for index, part in enumerate(spec.regions):
+        mask = _cut(assignment, part.mask, place, source, size, x, y, mask=True)
+        if mask is not None:
+            name = f"region-{index}"
+            inputs[name], where = mask
+            tile.regions.add().CopyFrom(part)
+            tile.regions[-1].mask.CopyFrom(image_pb2.ImageRef(blob=name, x_px=where.x, y_px=where.y))
     return replace(assignment, spec=tile, inputs=inputs, controls=tuple(sources), postprocessors=())
 
 
