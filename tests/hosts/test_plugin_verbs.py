@@ -64,7 +64,7 @@ def test_blender_has_an_operator_for_it_and_shows_it_in_the_panel(
     assert "Choose a mask image first" in values["no_mask"]
     assert (values["variation"], values["ready"]) == ("", "")
     assert (values["label"], values["tooltip"]) == ("Wear Down", TOOLTIP)
-    assert values["offered"] == ["edit", "pbr-maps", "upscale", "variation", "wear-down"]
+    assert values["edit", "pbr-maps", "refine", "remove", "upscale", "variation", "wear-down"]
     is_worn(values)
     assert values["inside"] > 0.9 and not values["corner"]
     assert "Say what shall look worn." in values["refused"]
@@ -84,7 +84,10 @@ def test_gimp_runs_it_by_name_and_in_the_dialog(
     assert values["variation"] == ["success", "", 0]
     refused = {name: (status, said) for name, (status, _, said) in values["refused"].items()}
     assert {status for status, _ in refused.values()} == {"calling-error"}
-    assert "there are: edit, pbr-maps, upscale, variation, wear-down" in refused["unknown"][1]
+    assert (
+        "there are: edit, expand, pbr-maps, refine, remove, upscale, variation, wear-down"
+        in refused["unknown"][1]
+    )
     assert "wear must be 0.1 to 1" in refused["range"][1]
     assert "as JSON" in refused["json"][1]
     assert "Say what shall look worn." in refused["verb"][1]

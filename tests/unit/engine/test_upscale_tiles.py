@@ -1,4 +1,4 @@
-"""What a tile's own job gets of a large picture's controls and regions: its part, at its place in the tile."""
+"""What a tile's job gets of a large picture's controls and regions: its part, at its place in the tile."""
 
 from __future__ import annotations
 
