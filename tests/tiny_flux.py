@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    FluxControlNetModel,
+    FluxTransformer2DModel,
+)
 from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5TokenizerFast
 
 from tests.tiny_models import NATIVE, WORDS, clip_config, clip_tokenizer
@@ -55,6 +60,47 @@ def build_tiny_flux(folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0)
         "default_steps": 4,
     }
     (folder / "underpaint.json").write_text(json.dumps(traits, indent=2), "utf-8")
+    return folder
+
+
+def build_tiny_flux_control(
+    folder: Path, *, seed: int = 0, modes: int | None = None, hint: bool = False, guided: bool = True
+) -> Path:
+    """Writes a control net for such a model into `folder` and returns it; it steers at random.
+
+    `modes`: a union net with so many. `hint`: it reads pixels, as XLabs' nets do, not latents, and answers
+    for double blocks only. `guided`: it takes the guidance scale.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(600 + seed)
+        net = FluxControlNetModel(
+            patch_size=2 if hint else 1,
+            in_channels=4 * _LATENT,
+            num_layers=1,
+            num_single_layers=0 if hint else 1,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=_WIDTH,
+            pooled_projection_dim=_WIDTH,
+            guidance_embeds=guided,
+            axes_dims_rope=(2, 2, 4),
+            num_mode=modes,
+            conditioning_embedding_channels=_LATENT if hint else None,
+        )
+        # A new net has zeros where the picture goes in and where the control comes out.
+        for layer in (net.controlnet_x_embedder, *net.controlnet_blocks, *net.controlnet_single_blocks):
+            torch.nn.init.normal_(layer.weight, std=4.0 if modes else 0.5)
+        if modes:
+            # One token among hundreds: attention must be choosy for it to be seen.
+            torch.nn.init.normal_(net.controlnet_mode_embedder.weight, std=50.0)
+            for name, weight in net.named_parameters():
+                if ".norm_q." in name or ".norm_added_k." in name:
+                    weight.data *= 5.0
+        if net.input_hint_block is not None:
+            for layer in net.input_hint_block.modules():
+                if isinstance(layer, torch.nn.Conv2d):
+                    torch.nn.init.kaiming_normal_(layer.weight)
+        net.save_pretrained(folder)
     return folder
 
 

@@ -15,6 +15,7 @@ from tests.unit.daemon.harness import Caller, Home, connect, image_layout, write
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
+from underpaint.engine.flux.describe_net import base_of_transformer
 from underpaint.errors import InvalidRequest, ModelUnusable
 from underpaint.types import ControlRole
 from underpaint.v1 import job_service_pb2 as pb
@@ -235,6 +236,29 @@ async def test_a_union_net_has_a_role_for_each_of_its_modes(tmp_path: Path) -> N
     assert "numbers from 0 to 5 by role" in found["bad"].problem
     assert {one.traits.kind for one in found.values() if one.traits is not None} == {"control-net-union"}
     assert fits(found["six"], await models.find("tiny"))
+
+
+async def test_flux_control_nets_are_told_by_their_configuration_and_fit_plain_models_only(
+    tmp_path: Path,
+) -> None:
+    build_flux = {"in_channels": 64, "guidance_embeds": True}
+    write_control(tmp_path, "flux-canny", _class_name="FluxControlNetModel", **build_flux)
+    write_control(tmp_path, "flux-union", _class_name="FluxControlNetModel", num_mode=7, **build_flux)
+    write_control(tmp_path, "narrow", "depth", _class_name="FluxControlNetModel", num_attention_heads=2)
+    found = {one.name: one for one in await (await index_of(tmp_path))[1].all()}
+    assert {one.family.name for one in found.values() if one.family is not None} == {"flux"}
+    traits = {name: one.traits for name, one in found.items() if one.traits is not None}
+    assert traits["flux-canny"].roles == ("canny",)
+    assert set(traits["flux-union"].roles) == {
+        *("canny", "tile", "depth", "blur", "pose", "grey", "low-quality")
+    }
+    assert {name: one.kind for name, one in traits.items()} == {
+        "flux-canny": "control-net",
+        "flux-union": "control-net-union",
+        "narrow": "control-net",
+    }
+    whole = base_of_transformer({})
+    assert {name for name, one in traits.items() if one.base == whole} == {"flux-canny", "flux-union"}
 
 
 @pytest.fixture(scope="module")

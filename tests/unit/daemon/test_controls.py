@@ -99,8 +99,8 @@ async def test_the_net_whose_main_role_it_is_comes_first(tmp_path: Path) -> None
             "comes as a pickle",
         ),
         (
-            lambda folder: (folder / "config.json").write_text('{"_class_name": "FluxControlNetModel"}'),
-            "no engine knows 'FluxControlNetModel'",
+            lambda folder: (folder / "config.json").write_text('{"_class_name": "SD3ControlNetModel"}'),
+            "no engine knows 'SD3ControlNetModel'",
         ),
     ],
 )

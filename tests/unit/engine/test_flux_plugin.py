@@ -42,6 +42,7 @@ def test_each_kind_is_told_from_its_configuration(
     assert traits is not None
     assert traits.operations == operations
     assert traits.native_inpainting == (model == "flux-fill")
+    assert bool(traits.control_base) == (model in ("flux-dev", "flux-schnell"))
     assert (traits.default_steps, traits.default_guidance_scale) == (steps, guidance)
     assert (traits.native_size, traits.size_multiple) == (1024, 16)
     assert traits.default_scheduler == "flow-match-euler"

@@ -41,10 +41,14 @@ def describe_union(folder: Path, config: Mapping[str, Any]) -> ControlTraits | N
 
 def modes_of(folder: Path, config: Mapping[str, Any]) -> Mapping[str, int]:
     """The number of each role that a union net knows. Raises `ModelUnusable`."""
-    count = int(config.get("num_control_type", 6))
+    return numbered(folder, int(config.get("num_control_type", 6)), MODES)
+
+
+def numbered(folder: Path, count: int, usual: Mapping[str, int]) -> Mapping[str, int]:
+    """Modes below `count` by role: what `underpaint.json` says, else the usual ones."""
     given = facts_of(folder).get("modes")
     if given is None:
-        return {role: mode for role, mode in MODES.items() if mode < count}
+        return {role: mode for role, mode in usual.items() if mode < count}
     numbers = given.values() if isinstance(given, dict) else [None]
     if not all(type(mode) is int and 0 <= mode < count for mode in numbers):
         raise unusable(folder, f"modes in underpaint.json must be numbers from 0 to {count - 1} by role")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -68,6 +68,8 @@ class Pass:
     """Latents of the picture without what is masked; nine-channel models only."""
 
     reference_latents: torch.Tensor | None = None
+    control_latents: dict[PlannedControl, torch.Tensor] = field(default_factory=dict)
+    """Of the images that a control net reads as latents; FLUX only."""
 
     @property
     def steps(self) -> int:

@@ -132,6 +132,10 @@ class LatentFamily(ABC):
         """What else jobs must share for one forward pass of the denoiser; see `bucket`."""
         return None
 
+    def _begin(self, job: DiffusionTask) -> None:
+        """The first latents of a pass."""
+        begin(job, self._parts)
+
     def _look(self, control: PlannedControl) -> None:
         """Encodes a reference's picture, for families that take references."""
         raise AssertionError(f"{type(self).__name__} takes no references")
@@ -204,7 +208,7 @@ class LatentFamily(ABC):
                     self._encode_text(jobs[0])
             case StageKind.ENCODING_IMAGE:
                 shown = jobs[0].looking_at
-                begin(jobs[0], self._parts) if shown is None else self._look(shown)
+                self._begin(jobs[0]) if shown is None else self._look(shown)
             case StageKind.DENOISING:
                 # A refiner goes on without: its layers are others.
                 loras = () if jobs[0].current.refined else jobs[0].loras

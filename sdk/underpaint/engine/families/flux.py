@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily
-from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
 from underpaint.engine.flux.denoise import denoise
+from underpaint.engine.flux.nets import FluxNets
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.text import FluxText
 from underpaint.engine.prompts import parse
+from underpaint.engine.residency import Shelf
 from underpaint.geometry import Size
 from underpaint.hookspecs import ModelTraits
 from underpaint.v1 import job_service_pb2
+from underpaint.worker_v1 import worker_service_pb2
 
 LENGTH, SHORT_LENGTH = 512, 256
 """Tokens of a prompt that T5 reads for dev and its kin, and for schnell."""
@@ -31,6 +35,10 @@ class Flux(LatentFamily):
     """One model of the family."""
 
     _parts: FluxParts
+
+    def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
+        super().__init__(source, shelf, device, dtype)
+        self._controls = FluxNets(shelf, self.name, device, self._parts.dtype)
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
@@ -83,5 +91,19 @@ class Flux(LatentFamily):
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         for job in jobs:
             if job.current.latents is None:
-                begin(job, self._parts)
-        denoise(jobs, self._parts)
+                self._begin(job)
+        denoise(jobs, self._parts, self._controls)
+
+    def _begin(self, job: DiffusionTask) -> None:
+        self._controls.encode(job, self._parts)
+        super()._begin(job)
+
+    def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
+        folders = dict.fromkeys(control.folder for control in controls)
+        nets = [partial(self._controls.load, folder) for folder in folders if not self._controls.has(folder)]
+        return [*super()._missing(controls), *nets]
+
+    def _claim(self, job: DiffusionTask) -> None:
+        super()._claim(job)
+        for control in job.controls:
+            self._controls.load(control.folder)

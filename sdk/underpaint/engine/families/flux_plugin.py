@@ -19,7 +19,8 @@ from underpaint.engine.families.folder import (
 )
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, scheduler_name
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
-from underpaint.hookspecs import Companions, FamilyDescriptor, ModelTraits, hookimpl
+from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
+from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe
 from underpaint.weights.loras import flux_base
 
@@ -98,7 +99,15 @@ def _traits(
         schedulers=FLOW_SCHEDULERS,
     )
     width = int(transformer.get("num_attention_heads", 24)) * int(transformer.get("attention_head_dim", 128))
-    return replace(traits, native_inpainting=fills, regions=True, lora_base=flux_base(width))
+    # Nets see the latents alone: neither what Fill has beside them nor what Kontext has behind.
+    plain = not fills and not is_kontext(model_index)
+    return replace(
+        traits,
+        native_inpainting=fills,
+        regions=True,
+        lora_base=flux_base(width),
+        control_base=base_of_transformer(transformer) if plain else "",
+    )
 
 
 def is_kontext(model_index: Mapping[str, Any]) -> bool:
@@ -128,6 +137,11 @@ def _made_for(transformer: Mapping[str, Any], fills: bool, kontext: bool) -> tup
     return (_DEV if guided else _SCHNELL), ("txt2img", "img2img", "inpaint")
 
 
+def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
+    """The traits of a control net for this family, None for another's. Raises `ModelUnusable`."""
+    return describe_flux_net(folder, config)
+
+
 @hookimpl
 def underpaint_families() -> Sequence[FamilyDescriptor]:
     """This family."""
@@ -138,6 +152,7 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             engine="underpaint.engine.families.flux:Flux",
             schedulers=FLOW_SCHEDULERS,
             recognise=recognise,
+            recognise_control=recognise_control,
             recognise_file=recognise_file,
         )
     ]

@@ -12,6 +12,7 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance
 from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.diffusion.text import TextEncoding
+from underpaint.engine.flux.nets import FluxNets
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
@@ -21,10 +22,11 @@ TRAINED_STEPS = 1000.0
 """The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
 
 
-def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts) -> None:
+def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts, nets: FluxNets) -> None:
     """The next step of jobs in one bucket, whose latents there are: one forward pass of the transformer."""
     transformer, _ = parts.network
-    output = transformer(**denoiser_inputs(jobs, parts), return_dict=False)[0].float()
+    inputs = denoiser_inputs(jobs, parts)
+    output = transformer(**inputs, **nets.arguments(jobs, inputs, parts), return_dict=False)[0].float()
     height, width = _cells(jobs[0], parts)
     seen = from_tokens(output[:, : height * width // 4], height, width)
     back = [rolled(seen[row : row + 1], offset(job), -1) for row, job in enumerate(_rows(jobs))]
