@@ -25,7 +25,7 @@ def convert(source: BinaryIO, target: BinaryIO, name: str) -> dict[str, Any]:
     hand over open files so.
     """
     numbers = (source.fileno(), target.fileno())
-    command = [*_without_network(), sys.executable, "-m", CHILD, *map(str, numbers)]
+    command = [*without_network(), sys.executable, "-m", CHILD, *map(str, numbers)]
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -49,7 +49,7 @@ def environment() -> dict[str, str]:
     return {**{key: os.environ[key] for key in _KEPT if key in os.environ}, "OMP_NUM_THREADS": "1"}
 
 
-def _without_network() -> list[str]:
+def without_network() -> list[str]:
     """A network of its own, which has no way out, where the system lets users make one (Linux)."""
     program = shutil.which("unshare")
     if program is None:

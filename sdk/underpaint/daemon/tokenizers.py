@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ PACKAGES = ("clip", "open_clip")
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
 T5_WORDS = range(32000, 32129)
 """Words of T5's tokenizer, with or without its marks and what fills its encoder's table up."""
-T5_FILE = "tokenizer.json"
+FILE = "tokenizer.json"
+"""All of a tokenizer in one file: what transformers 5 writes, in place of vocab.json and merges.txt."""
 MAX_JSON = 8 << 20
 
 
@@ -44,19 +45,22 @@ class Tokenizers:
         return packaged() if words == CLIP_WORDS else None
 
     def _words(self, folder: Path) -> int:
-        return self._counted(folder / "vocab.json", len) if (folder / "merges.txt").is_file() else 0
+        if (folder / "merges.txt").is_file():
+            return self._counted(folder / "vocab.json", "")
+        return self._counted(folder / FILE, "BPE")
 
     def _t5_words(self, folder: Path) -> int:
-        return self._counted(folder / T5_FILE, _unigrams)
+        return self._counted(folder / FILE, "Unigram")
 
-    def _counted(self, file: Path, count: Callable[[dict[str, Any]], int]) -> int:
+    def _counted(self, file: Path, kind: str) -> int:
         try:
             status = file.stat()
         except OSError:
             return 0
-        mark = (str(file), status.st_size, status.st_mtime_ns)
+        mark = (f"{kind} {file}", status.st_size, status.st_mtime_ns)
         if mark not in self._known:
-            self._known[mark] = count(_object(file))
+            content = _object(file)
+            self._known[mark] = _words_of(content, kind) if kind else len(content)
         return self._known[mark]
 
 
@@ -70,11 +74,11 @@ def packaged() -> Path | None:
     return None
 
 
-def _unigrams(tokenizer: dict[str, Any]) -> int:
-    """Words of a tokenizer of SentencePiece's kind; 0 for any other kind."""
+def _words_of(tokenizer: dict[str, Any], kind: str) -> int:
+    """Words of a `tokenizer.json` of this kind (CLIP's is "BPE", T5's "Unigram"); 0 for any other."""
     model = tokenizer.get("model")
-    words = model.get("vocab") if isinstance(model, dict) and model.get("type") == "Unigram" else None
-    return len(words) if isinstance(words, list) else 0
+    words = model.get("vocab") if isinstance(model, dict) and model.get("type") == kind else None
+    return len(words) if isinstance(words, (list, dict)) else 0
 
 
 def _pads_with_end(folder: Path) -> bool:

@@ -62,7 +62,8 @@ class Companions(Protocol):
     def tokenizer(self, words: int) -> Path | None:
         """CLIP's tokenizer with so many words, from another model or a package; None if there is none.
 
-        A folder with vocab.json and merges.txt, or OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
+        A folder with vocab.json and merges.txt or with tokenizer.json, or OpenAI's
+        `bpe_simple_vocab_16e6.txt.gz`.
         """
 
     def t5_tokenizer(self) -> Path | None:

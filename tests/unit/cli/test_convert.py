@@ -85,7 +85,7 @@ def test_wrong_names_are_told_before_anything_runs(
 
 
 def test_the_process_has_no_network_where_the_system_allows_it(tmp_path: Path) -> None:
-    prefix = sandbox._without_network()
+    prefix = sandbox.without_network()
     if not prefix:
         pytest.skip("this system lets users make no network of their own")
     with socket.socket() as listening:

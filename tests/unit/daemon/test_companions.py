@@ -123,13 +123,17 @@ def test_of_several_files_the_widest_comes_first_and_the_unusable_never(tmp_path
     assert companions.weights("vae", "t5-xxl") == ()
 
 
-def test_t5s_tokenizer_is_told_from_others_by_its_kind_and_size(tmp_path: Path) -> None:
+def test_tokenizers_in_one_file_are_told_by_kind_and_size(tmp_path: Path) -> None:
     sizes = {"a": ("BPE", 32100), "b": ("Unigram", 256_000), "c": ("Unigram", 32100)}
     for name, (kind, words) in sizes.items():
         (tmp_path / name).mkdir()
         vocabulary = [["w", 0.0]] * words
         content = json.dumps({"model": {"type": kind, "vocab": vocabulary}})
         (tmp_path / name / "tokenizer.json").write_text(content)
-    found = Tokenizers([tmp_path / name for name in ("none", *sizes)], {})
+    clip = {"model": {"type": "BPE", "vocab": {f"w{index}": index for index in range(49408)}}}
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "tokenizer.json").write_text(json.dumps(clip))
+    found = Tokenizers([tmp_path / name for name in ("none", *sizes, "d")], {})
+    assert found.tokenizer(49408) == tmp_path / "d"
     assert found.t5_tokenizer() == tmp_path / "c"
     assert Tokenizers([tmp_path / "a", tmp_path / "b"], {}).t5_tokenizer() is None
