@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.unit.engine.parity_rows import FLOW_ROWS, ROWS, TITLES
+from tests.unit.engine.parity_rows import FLOW_ROWS, ROWS, SD3_ROWS, TITLES
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, SCHEDULERS
 
 OPERATIONS: Final = {
@@ -18,7 +18,7 @@ YES: Final = "equal to stock"
 
 def page() -> str:
     """The page."""
-    shown = {(row.model, row.operation) for row in (*ROWS, *FLOW_ROWS)}
+    shown = {(row.model, row.operation) for row in (*ROWS, *FLOW_ROWS, *SD3_ROWS)}
     rows = [
         " | ".join(["", title, *(YES if (model, one) in shown else "–" for one in OPERATIONS), ""]).strip()
         for model, title in TITLES.items()
@@ -30,8 +30,8 @@ def page() -> str:
             "This table is made of the rows that the tests run: in each cell that says so, pictures are "
             "those of the stock diffusers pipeline for the same seed (latents equal within 1e-5 of their "
             "largest value, in float32 on a CPU, with tiny random weights): Stable Diffusion under every "
-            "scheduler of its own below, FLUX.1 under `flow-match-euler`. A dash: the model cannot do it, "
-            "and says so when it is asked.",
+            "scheduler of its own below, FLUX.1 and Stable Diffusion 3 under `flow-match-euler`. A dash: the "
+            "model cannot do it, and says so when it is asked.",
             "",
             f"| model | {' | '.join(OPERATIONS.values())} |",
             f"| --- | {' | '.join('---' for _ in OPERATIONS)} |",
@@ -39,7 +39,9 @@ def page() -> str:
             "",
             "Schedulers of Stable Diffusion: " + ", ".join(f"`{name}`" for name in SCHEDULERS) + ".",
             "",
-            "Schedulers of FLUX.1: " + ", ".join(f"`{name}`" for name in FLOW_SCHEDULERS) + ". The stock "
+            "Schedulers of FLUX.1 and Stable Diffusion 3: "
+            + ", ".join(f"`{name}`" for name in FLOW_SCHEDULERS)
+            + ". The stock "
             "pipelines do not take `flow-match-heun`; tested is that it comes nearer to where the flow leads "
             "than Euler's with as many forward passes.",
             "",
@@ -60,6 +62,11 @@ def page() -> str:
             "as is that weights in a prompt count for nothing. dev, Fill and Kontext have their guidance "
             "built in: a negative prompt then counts for nothing, and a note says so. With schnell it is the "
             "stock pipelines' `true_cfg_scale`, at the cost of a second forward pass.",
+            "- **FLUX.1 Kontext** sees the whole picture in whatever it does with one. In inpainting its "
+            "prompt is an instruction, too, carried out inside the mask.",
+            "- **Stable Diffusion 3** is `examples/05_family_sd3`, which [adds itself by a hook]"
+            "(../../how-to/engine-plugins.md#a-model-family). Its stock inpainting forgets the VAE's shift "
+            "in decoding: there latents are compared, not pictures.",
             "- **Seamless** pictures of FLUX.1: the VAE's convolutions continue at the opposite edge. The "
             "transformer has no edges that could; its picture is rolled by another distance at each step, so "
             "that no place is at the border for long. Tested is that, not that no seam is ever seen.",

@@ -24,6 +24,7 @@ from PIL import Image
 
 from tests.examples.loading import EXAMPLES
 from tests.examples.tiny_sd3 import build_tiny_sd3
+from tests.unit.engine.parity_rows import SD3_ROWS
 from tests.unit.engine.rolls import rolls
 from tests.unit.engine.stock import Case, Ours, disc, distance, photo
 from underpaint.daemon.models import ModelIndex, to_source
@@ -109,10 +110,7 @@ def case_of(operation: str, **more: object) -> Case:
     return Case(operation, "flow-match-euler").but(**more)
 
 
-@pytest.mark.parametrize(
-    ("operation", "strength"),
-    [("txt2img", 1.0), ("img2img", 0.7), ("img2img", 1.0), ("inpaint", 0.7), ("inpaint", 1.0)],
-)
+@pytest.mark.parametrize(("operation", "strength"), [row[1:] for row in SD3_ROWS])
 def test_latents_and_pictures_are_those_of_the_stock_pipeline(
     ours: Ours, stock: Any, operation: str, strength: float
 ) -> None:

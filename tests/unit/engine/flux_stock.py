@@ -24,11 +24,14 @@ class FluxStock:
     """diffusers' own pipeline for one model and operation, with one of its schedulers."""
 
     def __init__(self, folder: Path, operation: str) -> None:
-        kind = diffusers.FluxFillPipeline if "fill" in folder.name else KINDS[operation]
+        kind = KINDS[operation]
+        if operation == "inpaint":
+            named = {"fill": diffusers.FluxFillPipeline, "kontext": diffusers.FluxKontextInpaintPipeline}
+            kind = named.get(folder.name.removeprefix("flux-"), kind)
         self.pipeline = kind.from_pretrained(folder)
         self.pipeline.set_progress_bar_config(disable=True)
         self.operation = operation
-        self.fills = kind is diffusers.FluxFillPipeline
+        self.looks = "Kontext" in kind.__name__
         self.embedded = bool(self.pipeline.transformer.config.guidance_embeds)
 
     def both(self, case: Case) -> tuple[torch.Tensor, np.ndarray]:
@@ -41,7 +44,7 @@ class FluxStock:
             more["strength"] = case.strength
         if self.operation == "inpaint":
             more["mask_image"] = Image.fromarray(disc(*size, radius=case.mask))
-        if self.operation == "edit":
+        if self.looks:
             # Else it paints a million pixels, and looks at a picture of that size.
             more |= {"max_area": case.width * case.height, "_auto_resize": False}
         if not self.embedded and case.negative:

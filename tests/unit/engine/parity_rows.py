@@ -43,8 +43,18 @@ FLOW_ROWS: Final = (
     Row("flux-fill", "inpaint", 1.0),
     Row("flux-kontext", "txt2img", 1.0),
     Row("flux-kontext", "edit", 1.0),
+    Row("flux-kontext", "inpaint", 0.7),
+    Row("flux-kontext", "inpaint", 1.0),
 )
 """Compared under flow-match Euler, the one scheduler that FLUX's stock pipelines take."""
+SD3_ROWS: Final = (
+    Row("sd3", "txt2img", 1.0),
+    Row("sd3", "img2img", 0.7),
+    Row("sd3", "img2img", 1.0),
+    Row("sd3", "inpaint", 0.7),
+    Row("sd3", "inpaint", 1.0),
+)
+"""The same for the family of `examples/05_family_sd3`, in `tests.examples.test_family_sd3`."""
 TITLES: Final = {
     "plain": "Stable Diffusion 1.5",
     "inpaint": "Stable Diffusion 1.5, inpainting (nine channels)",
@@ -55,5 +65,6 @@ TITLES: Final = {
     "flux-schnell": "FLUX.1 schnell",
     "flux-fill": "FLUX.1 Fill",
     "flux-kontext": "FLUX.1 Kontext",
+    "sd3": "Stable Diffusion 3 and 3.5, a package of its own",
 }
 """What the tiny models stand for."""

@@ -30,7 +30,7 @@ def dev(models: Path, tmp_path: Path) -> Path:
         ("flux-dev", ("txt2img", "img2img", "inpaint"), 28, 3.5),
         ("flux-schnell", ("txt2img", "img2img", "inpaint"), 4, 1.0),
         ("flux-fill", ("inpaint",), 50, 30.0),
-        ("flux-kontext", ("txt2img", "edit"), 28, 2.5),
+        ("flux-kontext", ("txt2img", "edit", "inpaint"), 28, 2.5),
     ],
 )
 def test_each_kind_is_told_from_its_configuration(

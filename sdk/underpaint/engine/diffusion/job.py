@@ -171,7 +171,8 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
-    if image.operation == "edit" and image.source is not None:
+    if "edit" in traits.operations and image.source is not None:
+        # Such a model was trained to look at the picture, also where it paints a part of it only.
         for one in passes:
             one.reference = resize(image.source.rgb, one.size, image.tiling)
     window = Bounds(image.x, image.y, image.sizes.target.width, image.sizes.target.height)

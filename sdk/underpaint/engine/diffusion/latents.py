@@ -30,7 +30,9 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
     _, wrap = parts.vae
     with wrap.around(job.image.tiling):
         if not (parts.inpaints and from_noise):
-            current.image_latents = autoencoder.encode(current.image, generator)
+            # A picture that is looked at as well is encoded without noise: the likeliest latents.
+            drawn = generator if current.reference is None else None
+            current.image_latents = autoencoder.encode(current.image, drawn)
         elif parts.encodes_regardless and autoencoder.encoding_draws:
             # Nothing of that picture would be left: only its place in the stream is kept.
             _noise(current, parts, generator)

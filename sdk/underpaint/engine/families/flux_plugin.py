@@ -132,7 +132,7 @@ def _made_for(transformer: Mapping[str, Any], fills: bool, kontext: bool) -> tup
     if fills:
         return _FILL, ("inpaint",)
     if kontext:
-        return _KONTEXT_DEFAULTS, ("txt2img", "edit")
+        return _KONTEXT_DEFAULTS, ("txt2img", "edit", "inpaint")
     guided = bool(transformer.get("guidance_embeds", False))
     return (_DEV if guided else _SCHNELL), ("txt2img", "img2img", "inpaint")
 
