@@ -91,10 +91,12 @@ def test_a_layer_guides_a_picture_in_gimp(
 ) -> None:
     gimp_setup.install_plugin(sandbox, tmp_path / "zip")
     sandbox.bind(gimp_setup.SCRIPTS)
-    with sandbox.open_gimp(window=True, environ=swatch.places) as gimp:
+    with sandbox.open_gimp(window=True, environ={**swatch.places, "UNDERPAINT_LOG": "debug"}) as gimp:
         script = gimp_setup.SCRIPTS / "controls.py"
         values = gimp.run(script, timeout=400, scripts=str(gimp_setup.SCRIPTS), **arguments)
         assert "Traceback" not in gimp.output, gimp.output
+        # Of the one picture that a person asked for; scripts look at nothing.
+        assert "preview of step" in gimp.output
     assert values["generate"] == ["success", ""]
     keeps_to_the_drawing(values)
     assert values["untouched"]
@@ -135,4 +137,5 @@ def test_an_image_guides_a_texture_in_blender(
     assert "takes no pose image: choose canny, depth, height or line art" in values["refused"]
     state, scaled = values["scaled"]
     assert state == "placed"
+    assert (values["previewed"], values["still_shown"]) == (["generate_texture"], 0)
     assert follows.agreement(follows.read(scaled)) > 1.3 * follows.agreement(follows.read(values["free"]))

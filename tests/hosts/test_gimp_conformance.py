@@ -17,9 +17,6 @@ from tests.hosts.conformance.outside import (
 from tests.hosts.sandbox import HostSandbox
 from underpaint.cli.packaging import install
 
-MAY_SKIP = {"previews"}
-"""libgimp can draw nothing over an image that is not in it: the adapter declares no previews."""
-
 
 @pytest.fixture(scope="module")
 def seen(
@@ -80,7 +77,7 @@ def main(host):
 
 @EVERY_CHECK
 def test_gimp_keeps_the_contract(seen: Seen, check: str) -> None:
-    seen.judge(check, may_skip=MAY_SKIP)
+    seen.judge(check)
 
 
 def test_without_a_window_a_texture_is_an_image_for_scripts_and_odd_notes_put_results_on_top(

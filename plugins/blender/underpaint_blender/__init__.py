@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import controlops, materials, operators, properties, runtime, ui, verbs
+from . import controlops, materials, operators, properties, runtime, thumbnail, ui, verbs
 
-_PARTS = (properties, operators, materials, verbs, ui, controlops, runtime)
+_PARTS = (thumbnail, properties, operators, materials, verbs, ui, controlops, runtime)
 
 
 def register() -> None:

@@ -20,9 +20,9 @@ from underpaint.host import (
     ResultKind,
     remembered,
 )
-from underpaint.types import MASK_FORMAT, Bounds, ColorSpace, Image, JobUpdate
+from underpaint.types import MASK_FORMAT, Bounds, ColorSpace, Image, JobUpdate, Preview
 
-from . import pixels
+from . import pixels, thumbnail
 from .documents import Documents
 
 RECENT_NOTICES = 4
@@ -35,7 +35,9 @@ class BlenderAdapter(HostAdapter):
 
     name = "blender"
     version = bpy.app.version_string
-    capabilities = frozenset({Capability.SELECTION, Capability.UNDO, Capability.MULTIPLE_DOCUMENTS})
+    capabilities = frozenset({Capability.SELECTION, Capability.UNDO, Capability.MULTIPLE_DOCUMENTS}) | (
+        frozenset() if bpy.app.background else frozenset({Capability.PREVIEW})
+    )
 
     def __init__(self) -> None:
         self.queue = MainThreadQueue()
@@ -128,6 +130,11 @@ class BlenderAdapter(HostAdapter):
         """For the panel."""
         self.update = update
         self.progressed += 1
+        self.changed()
+
+    def show_preview(self, document_id: str, preview: Preview, bounds: Bounds) -> None:
+        """In the panel: over an image nothing can be drawn that is not in it."""
+        thumbnail.show(preview)
         self.changed()
 
     def show_notice(self, notice: Notice) -> None:

@@ -57,7 +57,10 @@ def offers() -> ControlOffers:
     """What there is to choose."""
     adapter = runtime.adapter()
     sources = [IMAGES, *runtime.extensions().control_sources_for(adapter)]
-    return control_offers(adapter, sources, Known.preprocessors or ())
+    # Whether the mask is empty is seen when it is read: the panel is drawn often, and masks are large.
+    settings = bpy.context.scene.underpaint
+    masked = bool(adapter.mask or adapter.mask_is_transparency or settings.mask or settings.transparent)
+    return control_offers(adapter, sources, Known.preprocessors or (), selected=lambda: masked)
 
 
 def choices_of(source: str) -> list[str]:

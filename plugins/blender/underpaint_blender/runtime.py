@@ -15,6 +15,7 @@ import underpaint
 from underpaint.errors import UnderpaintError
 from underpaint.host import Extensions, Session, Task, load_extensions
 
+from . import thumbnail
 from .adapter import BlenderAdapter
 from .pending import Pending
 
@@ -129,6 +130,7 @@ def _on_done(document_id: str, task: Task) -> None:
     if document_id:
         _pending.end(document_id, task)
     adapter().update = None
+    thumbnail.clear()
     redraw()
 
 

@@ -9,7 +9,7 @@ import bpy
 
 from underpaint.host import describe
 
-from . import runtime, verbs
+from . import runtime, thumbnail, verbs
 from .operators import refusal
 
 WRAP = 44
@@ -80,6 +80,8 @@ class ImageEditorPanel(bpy.types.Panel):
             factor = update.progress.fraction if update else 0.0
             row.progress(factor=factor, text=describe(update))
             row.operator("underpaint.cancel", text="", icon="X")
+            if icon := thumbnail.icon_id():
+                layout.template_icon(icon_value=icon, scale=6.0)
         for notice in adapter.notices[-2:]:
             column = layout.column(align=True)
             column.alert = notice.problem

@@ -15,6 +15,7 @@ plugin       the procedures that GIMP knows, and what they do when called
 │   │   ├── documents    images and layers that are found again in another process
 │   │   ├── pictures     reading and writing pixels
 │   │   └── formats      GIMP's precisions as pixel formats
+│   ├── preview      a small window with what is being painted
 │   └── guard        cancels the job when GIMP kills us, which is how GIMP cancels a plug-in
 
 GIMP starts a new process at every call. libgimp may be used on its main thread only.

@@ -21,7 +21,7 @@ from underpaint.host import (
     Result,
     ResultKind,
 )
-from underpaint.types import Bounds, Image, JobUpdate
+from underpaint.types import Bounds, Image, JobUpdate, Preview
 
 from . import documents, pictures
 from .formats import format_of
@@ -32,13 +32,19 @@ _log = logging.getLogger(__name__)
 class GimpAdapter(HostAdapter):
     """One call of the plug-in, on one image.
 
-    `on_progress` and `on_notice` are set by whoever runs the verb; `above` is the layer over which the result
-    belongs (None: on top of all, since a fill repaints what is *visible* there).
+    `on_progress`, `on_preview` and `on_notice` are set by whoever runs the verb; `above` is the layer over
+    which the result belongs (None: on top of all, since a fill repaints what is *visible* there).
     """
 
     name = "gimp"
     capabilities = frozenset(
-        {Capability.SELECTION, Capability.LAYERS, Capability.MULTIPLE_DOCUMENTS, Capability.UNDO}
+        {
+            Capability.SELECTION,
+            Capability.LAYERS,
+            Capability.MULTIPLE_DOCUMENTS,
+            Capability.UNDO,
+            Capability.PREVIEW,
+        }
     )
 
     def __init__(self, image: Any) -> None:
@@ -48,8 +54,13 @@ class GimpAdapter(HostAdapter):
         self.written: list[Any] = []
         """Layers that `write_result` made, oldest first."""
         self.on_progress: Callable[[JobUpdate], None] = lambda update: None
+        self.on_preview: Callable[[Preview], None] = lambda preview: None
         self.on_notice: Callable[[Notice], None] = lambda notice: None
         self._queue = MainThreadQueue()
+
+    def without_previews(self) -> None:
+        """Nobody looks: the daemon need not make any."""
+        self.capabilities -= {Capability.PREVIEW}
 
     def canvas(self) -> Canvas:
         """The image that the plug-in was called for."""
@@ -139,6 +150,10 @@ class GimpAdapter(HostAdapter):
     def show_progress(self, update: JobUpdate) -> None:
         """Passed on to whoever runs the verb."""
         self.on_progress(update)
+
+    def show_preview(self, document_id: str, preview: Preview, bounds: Bounds) -> None:
+        """Passed on to whoever runs the verb."""
+        self.on_preview(preview)
 
     def show_notice(self, notice: Notice) -> None:
         """Passed on to whoever runs the verb."""

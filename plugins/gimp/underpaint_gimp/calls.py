@@ -60,6 +60,7 @@ def control_layer(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any
 def results(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
     """*Fetch Results*: returns how many pictures came in."""
     session, adapter = _session(image)
+    adapter.without_previews()
     document = documents.known_id(image)
     runner = Runner(adapter, session, guarded=False)
     left: set[Task] = set()
@@ -157,7 +158,8 @@ def _paint(
             start = prepare(session, adapter, config)
             adapter.canvas()  # refuses here, before anything is started
             runner = Runner(adapter, session)
-            task = runner.run(procedure.get_menu_label().replace("_", "").rstrip("…"), start)
+            title = procedure.get_menu_label().replace("_", "").rstrip("…")
+            task = runner.run(title, start, preview=run_mode == Gimp.RunMode.INTERACTIVE)
         except UnderpaintError as refused:
             return _failure(procedure, Gimp.PDBStatusType.CALLING_ERROR, refused.message)
     finally:

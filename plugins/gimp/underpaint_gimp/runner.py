@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gi.repository import Gimp, GLib
 
@@ -14,6 +15,9 @@ from underpaint.types import JobUpdate
 from .adapter import GimpAdapter
 from .guard import Guard
 from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from .preview import PreviewWindow
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +29,11 @@ class Runner:
     """
 
     def __init__(self, adapter: GimpAdapter, session: Session, *, guarded: bool = True) -> None:
-        self._session = session
+        self._session, self._adapter = session, adapter
         self._loop = GLib.MainLoop()
         self._guard = Guard() if guarded else None
         self._bar: ProgressBar | None = None
+        self._window: PreviewWindow | None = None
         self.problems: list[str] = []
         """What went wrong, in whole sentences, oldest first."""
         self.notes: tuple[str, ...] = ()
@@ -36,9 +41,19 @@ class Runner:
         adapter.on_progress = self._on_progress
         adapter.on_notice = self._on_notice
 
-    def run(self, title: str, start: Callable[[Callable[[Task], None]], Task]) -> Task:
-        """Starts a verb with `start(on_done)` and returns its final task."""
+    def run(
+        self, title: str, start: Callable[[Callable[[Task], None]], Task], *, preview: bool = False
+    ) -> Task:
+        """Starts a verb with `start(on_done)` and returns its final task; `preview` opens a window."""
         task: list[Task] = []
+        if preview:
+            # Its libraries are there where a dialog was; a script may run without any screen.
+            from .preview import PreviewWindow
+
+            self._window = PreviewWindow(f"{title}: preview", lambda: task[0].cancel())
+            self._adapter.on_preview = self._window.show_preview
+        else:
+            self._adapter.without_previews()
         self.wait(title, lambda: task.append(start(lambda done: self.stop())))
         return task[0]
 
@@ -51,6 +66,8 @@ class Runner:
             self._loop.run()
         finally:
             self._bar.end()
+            if self._window is not None:
+                self._window.close()
             if self._guard is not None:
                 self._guard.release()
             meter = self._session.meter
@@ -66,6 +83,8 @@ class Runner:
             self._guard.watch(update.name)
         if self._bar is not None:
             self._bar.show(update)
+        if self._window is not None:
+            self._window.show_progress(update)
 
     def _on_notice(self, notice: Notice) -> None:
         if notice.problem:

@@ -89,7 +89,9 @@ class Controls:
     def offers(self) -> ControlOffers:
         """What there is to choose in the active picture; looks through its layers."""
         sources = self._extensions().control_sources_for(self._adapter)
-        return control_offers(self._adapter, sources, self.preprocessors)
+        document = Krita.instance().activeDocument()
+        some = document is not None and document.selection() is not None  # bounds take long where it is large
+        return control_offers(self._adapter, sources, self.preprocessors, selected=lambda: some)
 
     def roles(self) -> tuple[str, ...]:
         """What the models for filling and for generating take."""

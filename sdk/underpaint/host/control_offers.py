@@ -9,7 +9,7 @@ settings = Settings(controls=offers.attach([row]))
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from underpaint.errors import InvalidRequest, UnderpaintError, Violation
@@ -143,11 +143,16 @@ class ControlOffers:
 
 
 def control_offers(
-    adapter: HostAdapter, sources: Iterable[ControlSource], preprocessors: Iterable[PreprocessorInfo] = ()
+    adapter: HostAdapter,
+    sources: Iterable[ControlSource],
+    preprocessors: Iterable[PreprocessorInfo] = (),
+    *,
+    selected: Callable[[], bool] | None = None,
 ) -> ControlOffers:
-    """What the active document has to show; call it on the main thread, it costs what `list_layers` costs.
+    """What the active document has to show; call it on the main thread.
 
-    `sources` are those of `Extensions.control_sources_for`; one that fails is left out, and the log says why.
+    Costs what `list_layers` and `selection_bounds` cost; `selected` is asked instead of the latter. `sources`
+    are those of `Extensions.control_sources_for`; one that fails is left out, and the log says why.
     """
     try:
         document = adapter.canvas().document_id
@@ -162,7 +167,7 @@ def control_offers(
         except Exception:  # noqa: BLE001 - one plug-in's fault does not take away what others offer
             _log.exception("control source %s", source.name)
             continue
-        problem = missing(source, adapter)
+        problem = missing(source, adapter, selected=selected)
         places += [ControlPlace(source, choice, title, problem) for choice, title in titles.items()]
     return ControlOffers(tuple(places), tuple(preprocessors))
 

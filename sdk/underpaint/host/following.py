@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from underpaint.errors import DaemonUnreachable, JobCancelled, RequestIdReused
-from underpaint.host.adapter import HostAdapter, Notice, Result, ResultKind
+from underpaint.host.adapter import Capability, HostAdapter, Notice, Result, ResultKind
 from underpaint.host.connection import Connection
 from underpaint.host.mainthread import HoldMeter, Latest, MainCall
 from underpaint.host.protocol import ClientProtocol, JobHandle
@@ -129,7 +129,8 @@ class Follower:
                 document = task.update.origin.document_id if task.update else ""
                 previews(partial(self._adapter.show_preview, document, preview, place))
 
-        return self._through(task, sent, lambda job: job.wait(on_update=on_update, on_preview=on_preview))
+        shown = on_preview if Capability.PREVIEW in self._adapter.capabilities else None
+        return self._through(task, sent, lambda job: job.wait(on_update=on_update, on_preview=shown))
 
     def _fetch(self, task: Task, sent: _Sent) -> list[Image]:
         return self._through(task, sent, lambda job: job.fetch())

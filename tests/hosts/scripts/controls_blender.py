@@ -22,6 +22,8 @@ def main(host: Host) -> Iterator[None]:
     edge = values["edge"]
     runtime = importlib.import_module(f"{PACKAGE}.runtime")
     controls = importlib.import_module(f"{PACKAGE}.controls")
+    thumbnail = importlib.import_module(f"{PACKAGE}.thumbnail")
+    previewed: set[str] = set()
     place = editor()
     settings = bpy.context.scene.underpaint
     settings.random_seed, settings.seed, settings.prompt = False, values["seed"], values["prompt"]
@@ -39,7 +41,13 @@ def main(host: Host) -> Iterator[None]:
         with bpy.context.temp_override(**place):
             getattr(bpy.ops.underpaint, operator)("INVOKE_DEFAULT", **arguments)
         (task,) = runtime.session().tasks
-        yield from host.until(lambda: task.done, 200, operator)
+
+        def done() -> bool:
+            if thumbnail.icon_id():
+                previewed.add(operator)
+            return task.done
+
+        yield from host.until(done, 200, operator)
         yield from host.wait(0.5)  # until the operator has seen it
         return task
 
@@ -91,3 +99,4 @@ def main(host: Host) -> Iterator[None]:
     bpy.data.images.remove(bpy.data.images[values["prompt"]])
     task = yield from paint("generate_texture")
     host.report(free=keep("free", bpy.data.images[values["prompt"]]))
+    host.report(previewed=sorted(previewed), still_shown=thumbnail.icon_id())

@@ -63,6 +63,8 @@ def test_a_document_offers_its_layers_its_picture_and_its_selection(
     assert "Nothing is selected" in named(offers_in(host), "Selection").problem
     farm.select(Selection.rectangle(Bounds(1, 1, 9, 9)))
     assert named(offers_in(host), "Selection").problem == ""
+    cheap = control_offers(host, Extensions(()).control_sources_for(host), selected=lambda: False)
+    assert "Nothing is selected" in named(cheap, "Selection").problem
 
 
 def test_without_a_document_what_is_offered_says_what_to_do(host: RecordingHost) -> None:

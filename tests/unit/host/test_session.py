@@ -27,7 +27,7 @@ from underpaint.errors import (
     ShuttingDown,
     UnderpaintError,
 )
-from underpaint.host import ResultKind, Session, Settings, Task, TaskState
+from underpaint.host import Capability, ResultKind, Session, Settings, Task, TaskState
 from underpaint.testing.fake_daemon import FAKE_MODEL, FakeDaemon, Script
 from underpaint.testing.fake_pictures import color_of
 from underpaint.testing.reference import Document, PaintLayer, Selection
@@ -584,6 +584,19 @@ def test_progress_and_previews_arrive_and_never_fall_back(
     assert task.update.state is JobState.SUCCEEDED
     assert len(host.shown) == 8
     assert set(host.shown) == {("barn.kra", host.results[0].image.bounds)}
+
+
+def test_no_previews_are_asked_for_where_none_can_be_shown(
+    session: Session, host: RecordingHost, paper: Document, daemon: FakeDaemon
+) -> None:
+    host.capabilities -= {Capability.PREVIEW}
+    daemon.script = HANGING
+    task = session.fill("moss")
+    in_step(host, task)
+    daemon.go_on()
+    host.finish(task)
+    assert task.state is TaskState.PLACED
+    assert host.shown == []
 
 
 def test_the_meter_names_what_held_the_host_longest(
