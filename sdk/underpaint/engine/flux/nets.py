@@ -15,10 +15,10 @@ from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.controls.weighing import weights_of
 from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.flux.describe_net import modes_of
 from underpaint.engine.flux.parts import FluxParts
-from underpaint.engine.flux.rolling import offset, rolled
-from underpaint.engine.flux.tokens import PATCH, to_tokens
+from underpaint.engine.flux.tokens import to_tokens
 
 Blocks = list[torch.Tensor]
 """For each block of one kind, `(jobs, tokens, width)`; none where a net has nothing for that kind."""
