@@ -49,11 +49,14 @@ class StableDiffusion3(LatentFamily):
         size: Size,
         strength: float | None,
         part: tuple[float, float],
+        parameters: Mapping[str, float],
     ) -> FlowSampler:
         patch = int(self._parts.denoiser_config["patch_size"]) * self._parts.factor
         tokens = (size.width // patch) * (size.height // patch)
         config = self._parts.scheduler_config
-        return FlowSampler(name, config, steps, generator, tokens, strength, even=False)
+        return FlowSampler(
+            name, config, steps, generator, tokens, strength, even=False, parameters=parameters
+        )
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         for job in jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +116,63 @@ def list_loras(as_json: JsonOption = False) -> None:
 
 @app.command()
 @guarded
+def presets(as_json: JsonOption = False) -> None:
+    """Ways to paint in few steps, by model: what they set, and what is missing for them."""
+    with connect_or_start() as client:
+        models = client.models().models
+    if as_json:
+        print_json({model.name: [asdict(one) for one in model.presets] for model in models})
+        return
+    rows = [
+        (
+            model.name,
+            one.name,
+            _numbers(one.scheduler, one.scheduler_parameters),
+            str(one.steps),
+            f"{one.guidance_scale:g}",
+            one.lora,
+            one.problem,
+        )
+        for model in models
+        for one in model.presets
+    ]
+    head = ("model", "preset", "scheduler", "steps", "guidance", "lora", "what is missing")
+    print_table(head, rows, empty="No model takes a preset.")
+
+
+@app.command()
+@guarded
+def schedulers(as_json: JsonOption = False) -> None:
+    """Schedulers, by family, and the numbers that can be set of them with --scheduler-option."""
+    with connect_or_start() as client:
+        models = client.models().models
+    families = {model.family: model.scheduler_info for model in models if model.scheduler_info}
+    if as_json:
+        print_json({family: [asdict(one) for one in infos] for family, infos in families.items()})
+        return
+    rows = [
+        (
+            family,
+            one.name,
+            parameter.name,
+            f"{parameter.default:g}",
+            f"{parameter.minimum:g} to {parameter.maximum:g}",
+            parameter.title,
+        )
+        for family, infos in families.items()
+        for one in infos
+        for parameter in one.parameters
+    ]
+    head = ("family", "scheduler", "option", "default", "range", "what it is")
+    print_table(head, rows, empty=NONE)
+
+
+def _numbers(name: str, values: Mapping[str, float]) -> str:
+    return ", ".join([name, *(f"{key}={value:g}" for key, value in values.items())])
+
+
+@app.command()
+@guarded
 def show(name: Name, as_json: JsonOption = False) -> None:
     """All that is known about one model, its file's header included."""
     with connect_or_start() as client:
@@ -130,7 +188,8 @@ def show(name: Name, as_json: JsonOption = False) -> None:
         print_json(facts)
         return
     told = {what.replace("_", " "): value for what, value in facts.items() if value not in ("", ())}
-    shown = [(what, _text(value)) for what, value in told.items()]
+    told |= {"presets": tuple(one.name for one in model.presets)} if model.presets else {}
+    shown = [(what, _text(value)) for what, value in told.items() if what != "scheduler info"]
     print_table(("", ""), shown, empty="")
 
 

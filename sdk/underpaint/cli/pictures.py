@@ -19,6 +19,7 @@ from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
 from underpaint.cli.controls import ControlOption, attached
 from underpaint.cli.loras import LoraOption, loras
 from underpaint.cli.regions import RegionLayerOption, RegionOption, from_files, from_layers
+from underpaint.cli.schedulers import PresetOption, SchedulerParameterOption, scheduler_parameters
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import Notice, Session, Settings, Task
 from underpaint.types import Tiling
@@ -76,6 +77,8 @@ def txt2img(
     control: ControlOption = None,
     region: RegionOption = None,
     lora: LoraOption = None,
+    preset: PresetOption = "",
+    scheduler_option: SchedulerParameterOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +93,21 @@ def txt2img(
     from underpaint.cli.documents import host_of
 
     width, height = parse_size(size)
-    settings = settings_of(model, seed, steps, guidance, scheduler, negative, tile, None, post, control, lora)
+    settings = settings_of(
+        model,
+        seed,
+        steps,
+        guidance,
+        scheduler,
+        negative,
+        tile,
+        None,
+        post,
+        control,
+        lora,
+        preset,
+        scheduler_option,
+    )
     settings = replace(settings, regions=from_files(region))
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
     paint(host_of(), output, as_json, make, private=private)
@@ -116,6 +133,8 @@ def img2img(
     region: RegionOption = None,
     region_layer: RegionLayerOption = None,
     lora: LoraOption = None,
+    preset: PresetOption = "",
+    scheduler_option: SchedulerParameterOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -132,7 +151,19 @@ def img2img(
     document = read_document(image)
     source = layer_named(document, layer, "layer").layer_id if layer else None
     settings = settings_of(
-        model, seed, steps, guidance, scheduler, negative, tile, strength, post, control, lora
+        model,
+        seed,
+        steps,
+        guidance,
+        scheduler,
+        negative,
+        tile,
+        strength,
+        post,
+        control,
+        lora,
+        preset,
+        scheduler_option,
     )
     settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
 
@@ -178,6 +209,8 @@ def inpaint(
     region: RegionOption = None,
     region_layer: RegionLayerOption = None,
     lora: LoraOption = None,
+    preset: PresetOption = "",
+    scheduler_option: SchedulerParameterOption = None,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -194,7 +227,19 @@ def inpaint(
 
     document = open_for_fill(image, mask, mask_layer)
     settings = settings_of(
-        model, seed, steps, guidance, scheduler, negative, Tiling.NONE, strength, post, control, lora
+        model,
+        seed,
+        steps,
+        guidance,
+        scheduler,
+        negative,
+        Tiling.NONE,
+        strength,
+        post,
+        control,
+        lora,
+        preset,
+        scheduler_option,
     )
     settings = replace(
         settings, fill_mode=fill_mode, regions=from_files(region) + from_layers(region_layer, document)
@@ -214,6 +259,8 @@ def settings_of(
     post: list[str] | None,
     control: list[str] | None,
     lora: list[str] | None = None,
+    preset: str = "",
+    scheduler_option: list[str] | None = None,
 ) -> Settings:
     """What the options say, as the verbs take it."""
     # A relative folder means something here and nothing in the daemon.
@@ -231,6 +278,8 @@ def settings_of(
         postprocess=tuple(post or ()),
         controls=attached(control),
         loras=loras(lora),
+        preset=preset,
+        scheduler_parameters=scheduler_parameters(scheduler_option),
     )
 
 

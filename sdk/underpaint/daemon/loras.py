@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
+import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,16 @@ class LoraIndex:
         found = await self._models.all(kinds.LORA)
         return await asyncio.to_thread(lambda: [self._look(model) for model in found])
 
+    async def called(self, patterns: Iterable[str]) -> dict[str, list[FoundLora]]:
+        """LoRAs by the regular expression that finds their file names; no other header is read."""
+        known = await self._models.all(kinds.LORA, recent=True)
+
+        def look(pattern: str) -> list[FoundLora]:
+            return [self._look(model) for model in known if is_called(pattern, model.name)]
+
+        wanted = list(dict.fromkeys(patterns))
+        return await asyncio.to_thread(lambda: {pattern: look(pattern) for pattern in wanted})
+
     async def find(self, name: str) -> FoundLora:
         """A usable LoRA by name or absolute path; raises ModelNotFound or ModelUnusable."""
         known = await self._models.all(kinds.LORA, recent=True)
@@ -100,6 +111,11 @@ class LoraIndex:
             return f"{path}: {error.strerror}"
         except ModelUnusable as error:
             return error.message
+
+
+def is_called(pattern: str, *names: str) -> bool:
+    """Whether a regular expression finds one of these names, the last part of paths, whatever their case."""
+    return any(re.search(pattern, name.rpartition("/")[2], re.IGNORECASE) for name in names)
 
 
 def fits(lora: FoundLora, model: FoundModel) -> bool:

@@ -14,7 +14,7 @@ from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.roots.walk import INDEX
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import ModelNotFound, ModelUnusable
-from underpaint.types import ControlRole, ModelInfo
+from underpaint.types import ControlRole, ModelInfo, PresetInfo
 from underpaint.weights import kinds
 from underpaint.worker_v1.worker_service_pb2 import ModelSource
 
@@ -164,7 +164,13 @@ def choose_editor(found: Sequence[FoundModel], paint: str) -> str:
     return paint if paint in editing else _first(editing)
 
 
-def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] = ()) -> ModelInfo:
+def to_info(
+    found: FoundModel,
+    *,
+    loaded: bool,
+    controls: Sequence[ControlRole] = (),
+    presets: Sequence[PresetInfo] = (),
+) -> ModelInfo:
     """As it is listed."""
     traits, family = found.traits, found.family
     if traits is None or family is None:
@@ -191,6 +197,8 @@ def to_info(found: FoundModel, *, loaded: bool, controls: Sequence[ControlRole] 
         default_guidance_scale=traits.default_guidance_scale,
         default_scheduler=traits.default_scheduler or (family.schedulers[0] if family.schedulers else ""),
         schedulers=family.schedulers,
+        scheduler_info=family.scheduler_info,
+        presets=tuple(presets),
         loaded=loaded,
         size_bytes=found.size_bytes,
         license=traits.license,

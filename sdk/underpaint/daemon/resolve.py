@@ -14,10 +14,12 @@ from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
+from underpaint.daemon.presets import apply_preset
 from underpaint.daemon.processing import check_postprocessors, complete, edges_of, set_output
 from underpaint.daemon.region_specs import resolve_regions
 from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
+from underpaint.daemon.scheduler_specs import check_scheduler
 from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
 from underpaint.hookspecs import FamilyDescriptor, ModelTraits
 from underpaint.types import Alpha, Bounds, Channels, PixelFormat
@@ -97,8 +99,9 @@ class Resolver:
             model = await self._model(spec, "img2img")
             if model.traits is None or model.family is None:
                 raise AssertionError("the index hands out usable models only")
+            await apply_preset(spec, model, self._loras)
             _fill(spec, "upscale", model.traits, model.family)
-            raise_for(_scheduler(spec, model.family))
+            raise_for(check_scheduler(spec, model.family))
             await resolve_loras(spec, model, self._loras)
             asked.tile_px = asked.tile_px or model.traits.native_size
             self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
@@ -115,11 +118,12 @@ class Resolver:
         traits, family = model.traits, model.family
         if traits is None or family is None:
             raise AssertionError("the index hands out usable models only")
+        await apply_preset(spec, model, self._loras)
         _fill(spec, operation, traits, family)
         await resolve_loras(spec, model, self._loras)
         images = self._inputs(spec, operation)
         raise_for(
-            _scheduler(spec, family)
+            check_scheduler(spec, family)
             + (_size(spec, traits) if operation == "text_to_image" else [])
             + (_mask(images) if operation == "inpaint" else [])
             + await self._postprocess(spec, OPERATIONS[operation])
@@ -236,12 +240,6 @@ def _fill(spec: JobSpec, operation: str, traits: ModelTraits, family: FamilyDesc
         spec.inpaint.strength = INPAINT_STRENGTH
     if not spec.result_form:
         spec.result_form = RESULT_FORM_LAYER if operation == "inpaint" else RESULT_FORM_MERGED
-
-
-def _scheduler(spec: JobSpec, family: FamilyDescriptor) -> list[Violation]:
-    if spec.scheduler in family.schedulers:
-        return []
-    return [Violation("spec.scheduler", f"{spec.scheduler[:60]!r} is none of {', '.join(family.schedulers)}")]
 
 
 def _size(spec: JobSpec, traits: ModelTraits) -> list[Violation]:

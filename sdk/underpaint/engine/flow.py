@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS
-from underpaint.engine.schedulers import Sampler
+from underpaint.engine.schedulers import Sampler, overrides
 from underpaint.errors import InvalidRequest, Violation
 
 EULER, HEUN = FLOW_SCHEDULERS
@@ -35,10 +36,11 @@ class FlowSampler(Sampler):
         strength: float | None = None,
         *,
         even: bool = True,
+        parameters: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._tokens = tokens
         self._even = even
-        super().__init__(name, config, steps, generator, strength)
+        super().__init__(name, config, steps, generator, strength, parameters=parameters)
 
     @property
     def initial_sigma(self) -> float:
@@ -81,7 +83,7 @@ class FlowSampler(Sampler):
             )
         scheduler: Any
         euler: Any = FlowMatchEulerDiscreteScheduler
-        scheduler = euler.from_config(dict(config))
+        scheduler = euler.from_config(dict(config), **overrides(self._parameters))
         shift = resolution_shift(self._tokens, scheduler.config)
         if name == EULER:
             sigmas = np.linspace(1.0, 1.0 / steps, steps) if self._even else None

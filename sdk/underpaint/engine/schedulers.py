@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -40,9 +41,31 @@ _KINDS = {
     ),
 }
 assert tuple(_KINDS) == SCHEDULERS
+_OVER_CONFIG: Mapping[str, Callable[[float], dict[str, Any]]] = {
+    "trailing": lambda _: {"timestep_spacing": "trailing"},
+    "karras": lambda _: {"use_karras_sigmas": True},
+    "order": lambda value: {"solver_order": int(value)},
+    "original_steps": lambda value: {"original_inference_steps": int(value)},
+    "shift": lambda value: {"shift": value, "use_dynamic_shifting": False},
+}
+_AS_THE_MODEL_SAYS = ("trailing", "karras", "shift")
+"""Parameters of which 0 is no wish."""
+_IN_STEPS = {"eta": "eta", "churn": "s_churn", "churn_noise": "s_noise"}
+"""Parameters that count in each step, by their names there."""
 
 
-def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+def overrides(parameters: Mapping[str, float]) -> dict[str, Any]:
+    """What parameters of `underpaint.engine.families.scheduler_parameters` say of a configuration."""
+    found: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if name in _OVER_CONFIG and (value or name not in _AS_THE_MODEL_SAYS):
+            found |= _OVER_CONFIG[name](value)
+    return found
+
+
+def make_scheduler(
+    name: str, config: Mapping[str, Any], parameters: Mapping[str, float] = MappingProxyType({})
+) -> Any:
     """A fresh diffusers scheduler for a model's `scheduler_config.json`. Raises `InvalidRequest`."""
     kind = _KINDS.get(name)
     if kind is None:
@@ -50,7 +73,7 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
         fault = Violation("spec.scheduler", f"{name!r} is unknown; choose one of {known}")
         raise InvalidRequest(f"No scheduler is called {name!r}. Choose one of {known}.", violations=[fault])
     module = import_module(f"diffusers.schedulers.{kind.module}")
-    return getattr(module, kind.name).from_config(dict(config), **kind.overrides)
+    return getattr(module, kind.name).from_config(dict(config), **{**kind.overrides, **overrides(parameters)})
 
 
 class Sampler:
@@ -69,7 +92,9 @@ class Sampler:
         generator: torch.Generator,
         strength: float | None = None,
         part: tuple[float, float] = (0.0, 1.0),
+        parameters: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        self._parameters = parameters
         self._scheduler = self._ready(name, config, steps)
         self.timesteps: torch.Tensor = self._scheduler.timesteps
         start, end = self._first(part[0]), self._first(part[1])
@@ -81,7 +106,8 @@ class Sampler:
         if (strength is not None or start) and hasattr(self._scheduler, "set_begin_index"):
             self._scheduler.set_begin_index(start)
         accepted = inspect.signature(self._scheduler.step).parameters
-        self._extra = {"generator": generator} if "generator" in accepted else {}
+        self._extra: dict[str, Any] = {"generator": generator} if "generator" in accepted else {}
+        self._extra |= {_IN_STEPS[name]: value for name, value in parameters.items() if name in _IN_STEPS}
         self.done = 0
         self.predicted: torch.Tensor | None = None
         """The last step's guess at the finished latents, for previews."""
@@ -91,7 +117,7 @@ class Sampler:
 
     def _ready(self, name: str, config: Mapping[str, Any], steps: int) -> Any:
         """A scheduler that knows its timesteps. Raises `InvalidRequest`."""
-        scheduler = make_scheduler(name, config)
+        scheduler = make_scheduler(name, config, self._parameters)
         _set_steps(scheduler, name, steps)
         return scheduler
 

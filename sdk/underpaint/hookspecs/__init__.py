@@ -10,6 +10,7 @@ from underpaint.hookspecs.engine import EngineSpecs
 from underpaint.hookspecs.families import Companions, ControlTraits, FamilyDescriptor, ModelTraits
 from underpaint.hookspecs.host import HostSpecs
 from underpaint.hookspecs.markers import ENGINE_GROUP, HOSTS_GROUP, PROJECT, hookimpl, hookspec
+from underpaint.hookspecs.presets import Preset, PresetLora
 from underpaint.hookspecs.processors import PostprocessorDescriptor, PreprocessorDescriptor
 from underpaint.hookspecs.safety import SafetyFilter
 from underpaint.hookspecs.verbs import ControlSource, Verb
@@ -27,6 +28,8 @@ __all__ = [
     "ModelTraits",
     "PostprocessorDescriptor",
     "PreprocessorDescriptor",
+    "Preset",
+    "PresetLora",
     "SafetyFilter",
     "Verb",
     "hookimpl",

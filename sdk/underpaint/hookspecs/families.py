@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from underpaint.hookspecs.presets import Preset
+from underpaint.types import SchedulerInfo
+
 if TYPE_CHECKING:
     from underpaint.weights import Probe
 
@@ -106,3 +109,7 @@ class FamilyDescriptor:
     recognise_control: Callable[[Path, Mapping[str, Any]], ControlTraits | None] | None = None
     recognise_file: Callable[[Path, Probe, Companions], ModelTraits | None] | None = None
     recognise_control_file: Callable[[Path, str], ControlTraits | None] | None = None
+    scheduler_info: tuple[SchedulerInfo, ...] = ()
+    """What a person may set of `schedulers`; one that is left out takes nothing."""
+    presets: tuple[Preset, ...] = ()
+    """Ways to paint in few steps."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from underpaint.host.controls import AttachedControl
 from underpaint.host.regions import AttachedRegion
@@ -19,6 +20,8 @@ class Settings:
     steps: int | None = None
     guidance_scale: float | None = None
     scheduler: str = ""
+    scheduler_parameters: Mapping[str, float] = field(default_factory=dict)
+    preset: str = ""
     strength: float | None = None
     fill_mode: str = ""
     """What a hole holds before the first step, where strength is below 1.0; see `GenerateRequest`."""
@@ -40,6 +43,8 @@ class Settings:
             steps=self.steps,
             guidance_scale=self.guidance_scale,
             scheduler=self.scheduler,
+            scheduler_parameters=self.scheduler_parameters,
+            preset=self.preset,
             tiling=self.tiling,
             postprocess=self.postprocess,
             loras=self.loras,

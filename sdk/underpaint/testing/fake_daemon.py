@@ -32,9 +32,12 @@ from underpaint.types import (
     ControlRole,
     LoraInfo,
     ModelInfo,
+    Parameter,
     PluginInfo,
     PostprocessorInfo,
     PreprocessorInfo,
+    PresetInfo,
+    SchedulerInfo,
     ServerInfo,
 )
 from underpaint.v1 import (
@@ -66,6 +69,10 @@ FAKE_MODEL: Final = ModelInfo(
     default_guidance_scale=5.0,
     default_scheduler="euler",
     schedulers=("euler", "ddim"),
+    scheduler_info=(
+        SchedulerInfo("ddim", "DDIM", (Parameter(name="eta", default=0.0, minimum=0.0, maximum=1.0),)),
+    ),
+    presets=(PresetInfo(name="quick", title="One step", scheduler="ddim", steps=1),),
     loaded=True,
     controls=(ControlRole("depth", ("fake-control",)), ControlRole("line-art", ("fake-control",))),
     regions=True,

@@ -71,6 +71,11 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
     for lora in resolved.loras:
         complete_lora(lora)
     resolved.seed = spec.seed if spec.HasField("seed") else secrets.randbits(32)
+    preset = next((one for one in model.presets if one.name == spec.preset), None)
+    if preset is not None:
+        spec = pb.JobSpec.FromString(spec.SerializeToString())
+        spec.steps, spec.scheduler = spec.steps or preset.steps, spec.scheduler or preset.scheduler
+    resolved.ClearField("preset")
     resolved.steps = spec.steps or model.default_steps
     if not spec.HasField("guidance_scale"):
         resolved.guidance_scale = model.default_guidance_scale

@@ -34,6 +34,7 @@ from underpaint.types.requests import (
     Tiling,
     UpscaleRequest,
 )
+from underpaint.types.schedulers import PresetInfo, SchedulerInfo
 from underpaint.types.server import PluginInfo, ServerInfo, WorkerInfo
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "PostprocessorInfo",
     "PreprocessRequest",
     "PreprocessorInfo",
+    "PresetInfo",
     "Preview",
     "Priority",
     "Progress",
@@ -73,6 +75,7 @@ __all__ = [
     "ResultForm",
     "ResultRef",
     "RowOrder",
+    "SchedulerInfo",
     "ServerInfo",
     "StageKind",
     "Tiling",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from underpaint.types.controls import ControlRole
+from underpaint.types.schedulers import PresetInfo, SchedulerInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class ModelInfo:
     controls: tuple[ControlRole, ...] = ()
     """Roles of control images that it takes, by role."""
     kind: str = "pipeline"
+    scheduler_info: tuple[SchedulerInfo, ...] = ()
+    """What may be set of its schedulers."""
+    presets: tuple[PresetInfo, ...] = ()
+    """Ways to paint with it in few steps."""
     regions: bool = False
     """Whether it takes `GenerateRequest.regions`."""
 

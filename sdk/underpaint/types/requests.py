@@ -67,6 +67,10 @@ class GenerateRequest:
     guidance_scale: float | None = None
     """0.0 to 100.0; up to 1.0 means no classifier-free guidance."""
     scheduler: str = ""
+    scheduler_parameters: Mapping[str, float] = field(default_factory=dict)
+    """What is set of the scheduler, by parameter name; `ModelInfo.scheduler_info` lists them."""
+    preset: str = ""
+    """One of `ModelInfo.presets`; its values take the place of those that are not set here."""
     width: int | None = None
     """Pixels; text to image only."""
     height: int | None = None

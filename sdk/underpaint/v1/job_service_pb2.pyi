@@ -195,7 +195,14 @@ class Region(_message.Message):
     def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "regions")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters")
+    class SchedulerParametersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -216,7 +223,9 @@ class JobSpec(_message.Message):
     POSTPROCESS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     LORAS_FIELD_NUMBER: _ClassVar[int]
+    PRESET_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULER_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     negative_prompt: str
@@ -237,8 +246,10 @@ class JobSpec(_message.Message):
     postprocess: _containers.RepeatedScalarFieldContainer[str]
     controls: _containers.RepeatedCompositeFieldContainer[Control]
     loras: _containers.RepeatedCompositeFieldContainer[Lora]
+    preset: str
     regions: _containers.RepeatedCompositeFieldContainer[Region]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ...) -> None: ...
+    scheduler_parameters: _containers.ScalarMap[str, float]
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., preset: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., scheduler_parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

@@ -23,47 +23,56 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from underpaint.v1 import server_service_pb2 as underpaint_dot_v1_dot_server__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!underpaint/v1/model_service.proto\x12\runderpaint.v1\"\xc6\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\noperations\x18\x05 \x03(\t\x12\x16\n\x0enative_size_px\x18\x06 \x01(\r\x12\x18\n\x10size_multiple_px\x18\x07 \x01(\r\x12\x13\n\x0bmin_size_px\x18\x08 \x01(\r\x12\x13\n\x0bmax_size_px\x18\t \x01(\r\x12\x15\n\rdefault_steps\x18\n \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x0b \x01(\x01\x12\x19\n\x11\x64\x65\x66\x61ult_scheduler\x18\x0c \x01(\t\x12\x12\n\nschedulers\x18\r \x03(\t\x12\x0e\n\x06loaded\x18\x0e \x01(\x08\x12\x12\n\nsize_bytes\x18\x0f \x01(\x04\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12\x0f\n\x07license\x18\x11 \x01(\t\x12\x19\n\x11native_inpainting\x18\x12 \x01(\x08\x12,\n\x08\x63ontrols\x18\x13 \x03(\x0b\x32\x1a.underpaint.v1.ControlRole\x12\x0c\n\x04kind\x18( \x01(\t\x12\x0f\n\x07regions\x18) \x01(\x08\"+\n\x0b\x43ontrolRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\"\xac\x01\n\x0c\x43ontrolModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\"\x9d\x01\n\tLoraModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\"H\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18( \x01(\t\"\x89\x01\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rdefault_model\x18\x03 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_inpaint_model\x18\x04 \x01(\t\"A\n\x18ListControlModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListControlModelsResponse\x12\x33\n\x0e\x63ontrol_models\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.ControlModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10ListLorasRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x11ListLorasResponse\x12\'\n\x05loras\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.LoraModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"8\n\x12YieldMemoryRequest\x12\x0b\n\x03ram\x18\x01 \x01(\x08\x12\x15\n\rpause_seconds\x18\x02 \x01(\r\">\n\x13YieldMemoryResponse\x12\x14\n\x0c\x64\x65vice_bytes\x18\x01 \x01(\x04\x12\x11\n\tram_bytes\x18\x02 \x01(\x04\x32\x95\x04\n\x0cModelService\x12Q\n\nListModels\x12 .underpaint.v1.ListModelsRequest\x1a!.underpaint.v1.ListModelsResponse\x12\x66\n\x11ListControlModels\x12\'.underpaint.v1.ListControlModelsRequest\x1a(.underpaint.v1.ListControlModelsResponse\x12N\n\tListLoras\x12\x1f.underpaint.v1.ListLorasRequest\x1a .underpaint.v1.ListLorasResponse\x12N\n\tLoadModel\x12\x1f.underpaint.v1.LoadModelRequest\x1a .underpaint.v1.LoadModelResponse\x12T\n\x0bUnloadModel\x12!.underpaint.v1.UnloadModelRequest\x1a\".underpaint.v1.UnloadModelResponse\x12T\n\x0bYieldMemory\x12!.underpaint.v1.YieldMemoryRequest\x1a\".underpaint.v1.YieldMemoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!underpaint/v1/model_service.proto\x12\runderpaint.v1\x1a\"underpaint/v1/server_service.proto\"\xa4\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\noperations\x18\x05 \x03(\t\x12\x16\n\x0enative_size_px\x18\x06 \x01(\r\x12\x18\n\x10size_multiple_px\x18\x07 \x01(\r\x12\x13\n\x0bmin_size_px\x18\x08 \x01(\r\x12\x13\n\x0bmax_size_px\x18\t \x01(\r\x12\x15\n\rdefault_steps\x18\n \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x0b \x01(\x01\x12\x19\n\x11\x64\x65\x66\x61ult_scheduler\x18\x0c \x01(\t\x12\x12\n\nschedulers\x18\r \x03(\t\x12\x0e\n\x06loaded\x18\x0e \x01(\x08\x12\x12\n\nsize_bytes\x18\x0f \x01(\x04\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12\x0f\n\x07license\x18\x11 \x01(\t\x12\x19\n\x11native_inpainting\x18\x12 \x01(\x08\x12,\n\x08\x63ontrols\x18\x13 \x03(\x0b\x32\x1a.underpaint.v1.ControlRole\x12\x34\n\x0escheduler_info\x18\x1e \x03(\x0b\x32\x1c.underpaint.v1.SchedulerInfo\x12&\n\x07presets\x18\x1f \x03(\x0b\x32\x15.underpaint.v1.Preset\x12\x0c\n\x04kind\x18( \x01(\t\x12\x0f\n\x07regions\x18) \x01(\x08\"+\n\x0b\x43ontrolRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\"\xac\x01\n\x0c\x43ontrolModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\"Z\n\rSchedulerInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\nparameters\x18\x03 \x03(\x0b\x32\x18.underpaint.v1.Parameter\"\x9f\x02\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\tscheduler\x18\x03 \x01(\t\x12L\n\x14scheduler_parameters\x18\x04 \x03(\x0b\x32..underpaint.v1.Preset.SchedulerParametersEntry\x12\r\n\x05steps\x18\x05 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x06 \x01(\x01\x12\x0c\n\x04lora\x18\x07 \x01(\t\x12\x15\n\rlora_strength\x18\x08 \x01(\x01\x12\x0f\n\x07problem\x18\t \x01(\t\x1a:\n\x18SchedulerParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x9d\x01\n\tLoraModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0f\n\x07license\x18\t \x01(\t\"H\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18( \x01(\t\"\x89\x01\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rdefault_model\x18\x03 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_inpaint_model\x18\x04 \x01(\t\"A\n\x18ListControlModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListControlModelsResponse\x12\x33\n\x0e\x63ontrol_models\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.ControlModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10ListLorasRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x11ListLorasResponse\x12\'\n\x05loras\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.LoraModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"8\n\x12YieldMemoryRequest\x12\x0b\n\x03ram\x18\x01 \x01(\x08\x12\x15\n\rpause_seconds\x18\x02 \x01(\r\">\n\x13YieldMemoryResponse\x12\x14\n\x0c\x64\x65vice_bytes\x18\x01 \x01(\x04\x12\x11\n\tram_bytes\x18\x02 \x01(\x04\x32\x95\x04\n\x0cModelService\x12Q\n\nListModels\x12 .underpaint.v1.ListModelsRequest\x1a!.underpaint.v1.ListModelsResponse\x12\x66\n\x11ListControlModels\x12\'.underpaint.v1.ListControlModelsRequest\x1a(.underpaint.v1.ListControlModelsResponse\x12N\n\tListLoras\x12\x1f.underpaint.v1.ListLorasRequest\x1a .underpaint.v1.ListLorasResponse\x12N\n\tLoadModel\x12\x1f.underpaint.v1.LoadModelRequest\x1a .underpaint.v1.LoadModelResponse\x12T\n\x0bUnloadModel\x12!.underpaint.v1.UnloadModelRequest\x1a\".underpaint.v1.UnloadModelResponse\x12T\n\x0bYieldMemory\x12!.underpaint.v1.YieldMemoryRequest\x1a\".underpaint.v1.YieldMemoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODEL']._serialized_start=53
-  _globals['_MODEL']._serialized_end=507
-  _globals['_CONTROLROLE']._serialized_start=509
-  _globals['_CONTROLROLE']._serialized_end=552
-  _globals['_CONTROLMODEL']._serialized_start=555
-  _globals['_CONTROLMODEL']._serialized_end=727
-  _globals['_LORAMODEL']._serialized_start=730
-  _globals['_LORAMODEL']._serialized_end=887
-  _globals['_LISTMODELSREQUEST']._serialized_start=889
-  _globals['_LISTMODELSREQUEST']._serialized_end=961
-  _globals['_LISTMODELSRESPONSE']._serialized_start=964
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1101
-  _globals['_LISTCONTROLMODELSREQUEST']._serialized_start=1103
-  _globals['_LISTCONTROLMODELSREQUEST']._serialized_end=1168
-  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_start=1170
-  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_end=1275
-  _globals['_LISTLORASREQUEST']._serialized_start=1277
-  _globals['_LISTLORASREQUEST']._serialized_end=1334
-  _globals['_LISTLORASRESPONSE']._serialized_start=1336
-  _globals['_LISTLORASRESPONSE']._serialized_end=1421
-  _globals['_LOADMODELREQUEST']._serialized_start=1423
-  _globals['_LOADMODELREQUEST']._serialized_end=1455
-  _globals['_LOADMODELRESPONSE']._serialized_start=1457
-  _globals['_LOADMODELRESPONSE']._serialized_end=1513
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1515
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1549
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1551
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1572
-  _globals['_YIELDMEMORYREQUEST']._serialized_start=1574
-  _globals['_YIELDMEMORYREQUEST']._serialized_end=1630
-  _globals['_YIELDMEMORYRESPONSE']._serialized_start=1632
-  _globals['_YIELDMEMORYRESPONSE']._serialized_end=1694
-  _globals['_MODELSERVICE']._serialized_start=1697
-  _globals['_MODELSERVICE']._serialized_end=2230
+  _globals['_PRESET_SCHEDULERPARAMETERSENTRY']._loaded_options = None
+  _globals['_PRESET_SCHEDULERPARAMETERSENTRY']._serialized_options = b'8\001'
+  _globals['_MODEL']._serialized_start=89
+  _globals['_MODEL']._serialized_end=637
+  _globals['_CONTROLROLE']._serialized_start=639
+  _globals['_CONTROLROLE']._serialized_end=682
+  _globals['_CONTROLMODEL']._serialized_start=685
+  _globals['_CONTROLMODEL']._serialized_end=857
+  _globals['_SCHEDULERINFO']._serialized_start=859
+  _globals['_SCHEDULERINFO']._serialized_end=949
+  _globals['_PRESET']._serialized_start=952
+  _globals['_PRESET']._serialized_end=1239
+  _globals['_PRESET_SCHEDULERPARAMETERSENTRY']._serialized_start=1181
+  _globals['_PRESET_SCHEDULERPARAMETERSENTRY']._serialized_end=1239
+  _globals['_LORAMODEL']._serialized_start=1242
+  _globals['_LORAMODEL']._serialized_end=1399
+  _globals['_LISTMODELSREQUEST']._serialized_start=1401
+  _globals['_LISTMODELSREQUEST']._serialized_end=1473
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1476
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1613
+  _globals['_LISTCONTROLMODELSREQUEST']._serialized_start=1615
+  _globals['_LISTCONTROLMODELSREQUEST']._serialized_end=1680
+  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_start=1682
+  _globals['_LISTCONTROLMODELSRESPONSE']._serialized_end=1787
+  _globals['_LISTLORASREQUEST']._serialized_start=1789
+  _globals['_LISTLORASREQUEST']._serialized_end=1846
+  _globals['_LISTLORASRESPONSE']._serialized_start=1848
+  _globals['_LISTLORASRESPONSE']._serialized_end=1933
+  _globals['_LOADMODELREQUEST']._serialized_start=1935
+  _globals['_LOADMODELREQUEST']._serialized_end=1967
+  _globals['_LOADMODELRESPONSE']._serialized_start=1969
+  _globals['_LOADMODELRESPONSE']._serialized_end=2025
+  _globals['_UNLOADMODELREQUEST']._serialized_start=2027
+  _globals['_UNLOADMODELREQUEST']._serialized_end=2061
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=2063
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=2084
+  _globals['_YIELDMEMORYREQUEST']._serialized_start=2086
+  _globals['_YIELDMEMORYREQUEST']._serialized_end=2142
+  _globals['_YIELDMEMORYRESPONSE']._serialized_start=2144
+  _globals['_YIELDMEMORYRESPONSE']._serialized_end=2206
+  _globals['_MODELSERVICE']._serialized_start=2209
+  _globals['_MODELSERVICE']._serialized_end=2742
 # @@protoc_insertion_point(module_scope)

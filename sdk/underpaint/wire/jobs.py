@@ -98,6 +98,8 @@ def request_to_spec(
             for control, pixels in zip(request.controls, controls, strict=True)
         ],
         loras=loras_to_messages(request.loras),
+        preset=request.preset,
+        scheduler_parameters=request.scheduler_parameters,
         regions=[
             region_to_message(region, pixels) for region, pixels in zip(request.regions, regions, strict=True)
         ],

@@ -25,6 +25,7 @@ from underpaint.wire.ranges import (
     too_wide,
 )
 from underpaint.wire.regions import check_regions
+from underpaint.wire.schedulers import check_choice
 from underpaint.wire.upscale import check_upscale
 
 
@@ -64,6 +65,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)
     found += check_loras(spec.loras, field)
+    found += check_choice(spec.preset, spec.scheduler_parameters, field)
     found += check_regions(spec, field)
     if spec.HasField("output_layout"):
         found += _output(spec, field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from underpaint.types import ModelInfo
 from underpaint.v1 import model_service_pb2
 from underpaint.wire.controls import roles_from, roles_to
+from underpaint.wire.schedulers import presets_from, presets_to, schedulers_from, schedulers_to
 
 
 def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
@@ -32,6 +33,8 @@ def model_to_info(message: model_service_pb2.Model) -> ModelInfo:
         # A daemon from before single files knew folders only.
         kind=message.kind or "pipeline",
         regions=message.regions,
+        scheduler_info=schedulers_from(message.scheduler_info),
+        presets=presets_from(message.presets),
     )
 
 
@@ -59,4 +62,6 @@ def info_to_model(info: ModelInfo) -> model_service_pb2.Model:
         controls=roles_to(info.controls),
         kind=info.kind,
         regions=info.regions,
+        scheduler_info=schedulers_to(info.scheduler_info),
+        presets=presets_to(info.presets),
     )

@@ -23,6 +23,7 @@ from underpaint.wire.ranges import (
     check_whole,
 )
 from underpaint.wire.regions import check_region_types
+from underpaint.wire.schedulers import check_choice
 from underpaint.wire.upscale import check_upscale_request
 
 
@@ -39,6 +40,7 @@ def check_request(request: Request) -> list[Violation]:
     found += check_postprocess(request.postprocess, "spec")
     found += check_control_types(request.controls, "spec")
     found += check_loras(loras_to_messages(request.loras), "spec")
+    found += check_choice(request.preset, request.scheduler_parameters, "spec")
     found += check_region_types(request.regions, len(request.controls), "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)

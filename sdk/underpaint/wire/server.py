@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from underpaint.types import (
-    Parameter,
     PluginInfo,
     PostprocessorInfo,
     PreprocessorInfo,
@@ -11,6 +10,7 @@ from underpaint.types import (
     WorkerInfo,
 )
 from underpaint.v1 import server_service_pb2
+from underpaint.wire.parameters import parameters_from, parameters_to
 from underpaint.wire.plain import time_from
 
 
@@ -80,17 +80,7 @@ def preprocessor_from(message: server_service_pb2.Preprocessor) -> PreprocessorI
         name=message.name,
         title=message.title,
         role=message.role,
-        parameters=tuple(
-            Parameter(
-                name=found.name,
-                title=found.title,
-                default=found.default_value,
-                minimum=found.minimum,
-                maximum=found.maximum,
-                step=found.step,
-            )
-            for found in message.parameters
-        ),
+        parameters=parameters_from(message.parameters),
     )
 
 
@@ -100,17 +90,7 @@ def preprocessor_to_message(info: PreprocessorInfo) -> server_service_pb2.Prepro
         name=info.name,
         title=info.title,
         role=info.role,
-        parameters=[
-            server_service_pb2.Parameter(
-                name=one.name,
-                title=one.title,
-                default_value=one.default,
-                minimum=one.minimum,
-                maximum=one.maximum,
-                step=one.step,
-            )
-            for one in info.parameters
-        ],
+        parameters=parameters_to(info.parameters),
     )
 
 

@@ -7,6 +7,7 @@ import grpc
 from underpaint.daemon.controls import ControlIndex, roles_of, to_control_info
 from underpaint.daemon.loras import LoraIndex, to_lora_info
 from underpaint.daemon.models import ModelIndex, to_info
+from underpaint.daemon.presets import loras_for, presets_of
 from underpaint.daemon.services.paging import page
 from underpaint.daemon.supervisor import Supervisor
 from underpaint.errors import InvalidRequest, Violation
@@ -39,9 +40,15 @@ class ModelService(ModelServiceServicer):
         shown, token = page(found, lambda model: model.name, request.page_size, request.page_token)
         loaded = await self._supervisor.loaded()
         paint, inpaint = await self._models.defaults()
-        controls = await self._controls.all()
+        controls, loras = await self._controls.all(), await loras_for(shown, self._loras)
         infos = (
-            to_info(model, loaded=model.name in loaded, controls=roles_of(model, controls)) for model in shown
+            to_info(
+                model,
+                loaded=model.name in loaded,
+                controls=roles_of(model, controls),
+                presets=presets_of(model, loras),
+            )
+            for model in shown
         )
         return pb.ListModelsResponse(
             models=map(info_to_model, infos),
@@ -81,7 +88,9 @@ class ModelService(ModelServiceServicer):
         model = await self._models.find(name)
         await self._supervisor.load(model)
         roles = roles_of(model, await self._controls.all())
-        return pb.LoadModelResponse(model=info_to_model(to_info(model, loaded=True, controls=roles)))
+        presets = presets_of(model, await loras_for([model], self._loras))
+        info = to_info(model, loaded=True, controls=roles, presets=presets)
+        return pb.LoadModelResponse(model=info_to_model(info))
 
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: grpc.aio.ServicerContext

@@ -39,9 +39,11 @@ CAPABILITIES = (
     "mapped-pixels",
     "postprocess",
     "preprocess",
+    "presets",
     "previews",
     "regions",
     "resumable-watch",
+    "scheduler-parameters",
     "yield-memory",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -36,6 +36,7 @@ class SamplerMaker(Protocol):
         size: Size,
         strength: float | None,
         part: tuple[float, float],
+        parameters: Mapping[str, float],
     ) -> Sampler:
         """A sampler by its scheduler's name; `strength` and `part` as in `Sampler`."""
 
@@ -161,7 +162,9 @@ def prepare_task(
     if image.operation == "inpaint":
         # What inpainting keeps is noised anew each step by the denoiser that began.
         refiner_from = 1.0
-    path = partial(_path, partial(sampler, spec.scheduler, spec.steps, generator), refiner_from)
+    parameters = dict(spec.scheduler_parameters)
+    make = partial(sampler, spec.scheduler, spec.steps, generator, parameters=parameters)
+    path = partial(_path, make, refiner_from)
     first = _first_pass(image, path, spec.seed)
     passes = [first]
     if image.sizes.two_passes:

@@ -99,6 +99,7 @@ class LatentFamily(ABC):
         size: Size,
         strength: float | None,
         part: tuple[float, float],
+        parameters: Mapping[str, float],
     ) -> Sampler:
         """A job's way through its timesteps; see `underpaint.engine.diffusion.job.SamplerMaker`."""
 

@@ -60,8 +60,9 @@ class UNetFamily(LatentFamily):
         size: Size,
         strength: float | None,
         part: tuple[float, float],
+        parameters: Mapping[str, float],
     ) -> Sampler:
-        return Sampler(name, self._parts.scheduler_config, steps, generator, strength, part)
+        return Sampler(name, self._parts.scheduler_config, steps, generator, strength, part, parameters)
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         refiner = self._refiner if jobs[0].current.refined else None

@@ -80,9 +80,12 @@ class Flux(LatentFamily):
         size: Size,
         strength: float | None,
         part: tuple[float, float],
+        parameters: Mapping[str, float],
     ) -> FlowSampler:
         tokens = size.width * size.height // (2 * self._parts.factor) ** 2
-        return FlowSampler(name, self._parts.scheduler_config, steps, generator, tokens, strength)
+        return FlowSampler(
+            name, self._parts.scheduler_config, steps, generator, tokens, strength, parameters=parameters
+        )
 
     def _apart(self, job: DiffusionTask) -> Hashable:
         # A picture that is looked at makes the sequence longer.

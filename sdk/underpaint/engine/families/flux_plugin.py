@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.engine.families import presets
 from underpaint.engine.families.flux_files import flux_components
 from underpaint.engine.families.folder import (
     Defaults,
@@ -18,6 +19,7 @@ from underpaint.engine.families.folder import (
     vae_factor,
 )
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, scheduler_name
+from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
@@ -151,6 +153,8 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             title="FLUX.1",
             engine="underpaint.engine.families.flux:Flux",
             schedulers=FLOW_SCHEDULERS,
+            scheduler_info=described(FLOW_SCHEDULERS),
+            presets=presets.FLUX,
             recognise=recognise,
             recognise_control=recognise_control,
             recognise_file=recognise_file,

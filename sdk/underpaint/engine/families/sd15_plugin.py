@@ -10,8 +10,10 @@ from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.controls.describe_adapter import describe_adapter, describe_adapter_file
 from underpaint.engine.controls.describe_reference import describe_reference
 from underpaint.engine.controls.describe_union import describe_union
+from underpaint.engine.families import presets
 from underpaint.engine.families.folder import Defaults, find_components, unet_traits
 from underpaint.engine.families.scheduler_names import SCHEDULERS
+from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import file_components, file_traits
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe, kinds
@@ -79,6 +81,8 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             title="Stable Diffusion 1.5",
             engine="underpaint.engine.families.sd15:StableDiffusion15",
             schedulers=SCHEDULERS,
+            scheduler_info=described(SCHEDULERS),
+            presets=presets.SD15,
             recognise=recognise,
             recognise_control=recognise_control,
             recognise_control_file=recognise_control_file,

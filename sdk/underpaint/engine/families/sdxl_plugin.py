@@ -11,8 +11,10 @@ from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.controls.describe_adapter import describe_adapter, describe_adapter_file
 from underpaint.engine.controls.describe_reference import describe_reference
 from underpaint.engine.controls.describe_union import describe_union
+from underpaint.engine.families import presets
 from underpaint.engine.families.folder import Defaults, find_components, read_object, unet_traits, unusable
 from underpaint.engine.families.scheduler_names import SCHEDULERS
+from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.sdxl_refiner import refiner_components
 from underpaint.engine.families.single_file import file_components, file_traits, index_of
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
@@ -111,6 +113,8 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             title="Stable Diffusion XL",
             engine="underpaint.engine.families.sdxl:StableDiffusionXL",
             schedulers=SCHEDULERS,
+            scheduler_info=described(SCHEDULERS),
+            presets=presets.SDXL,
             recognise=recognise,
             recognise_control=recognise_control,
             recognise_control_file=recognise_control_file,
