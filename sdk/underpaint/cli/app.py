@@ -22,6 +22,7 @@ from underpaint.cli import (
     plugins,
     preprocess,
     serve,
+    sign,
     textures,
     upscale,
 )
@@ -66,6 +67,7 @@ app.command()(guarded(doctor.doctor))
 app.command()(guarded(bench.bench))
 app.command()(guarded(preprocess.preprocess))
 app.command()(guarded(inspect.inspect))
+app.command()(guarded(sign.sign))
 app.command()(guarded(upscale.upscale))
 app.command()(guarded(plugins.plugins))
 app.command()(guarded(conformance.conformance))

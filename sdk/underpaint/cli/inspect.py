@@ -11,6 +11,7 @@ import typer
 
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
+from underpaint.cli.sign import signature_of
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.types import JobUpdate, Provenance
 
@@ -51,13 +52,15 @@ def inspect(
     """
     from underpaint.testing.reference.pictures import read_told
 
-    told = read_told(file)
+    told, signature = read_told(file), signature_of(file)
     if again is not None:
         _again(told, again, image, mask, model, as_json)
     elif as_json:
-        print_json(_json(told))
+        print_json({**_json(told), "signature": signature or None})
     else:
         _print(told, file)
+        if signature:
+            print(f"signed by: {signature['by']} ({signature['state'].lower()})")
 
 
 def _json(told: Told) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from underpaint.provenance.records import (
     to_json,
     without_words,
 )
-from underpaint.provenance.xmp import read_records, source_type, xmp_packet
+from underpaint.provenance.xmp import SOURCE_TYPES, read_records, source_type, xmp_packet
 
 __all__ = [
     "MAX_RECORDS",
+    "SOURCE_TYPES",
     "Parameters",
     "from_json",
     "parameters_text",

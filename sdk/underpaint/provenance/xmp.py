@@ -15,7 +15,8 @@ from xml.sax.saxutils import escape, unescape
 from underpaint.provenance.records import from_json, to_json
 from underpaint.types import Provenance
 
-_SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+"""What IPTC's words begin with."""
 _PACKET: Final = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -33,7 +34,7 @@ _PACKET: Final = """\
 <?xpacket end="w"?>"""
 _QUOTES: Final = {'"': "&quot;"}
 _RECORD: Final = re.compile(r"<underpaint:record>(.*?)</underpaint:record>", re.DOTALL)
-_SOURCE: Final = re.compile(re.escape(_SOURCE_TYPES) + r"(\w+)")
+_SOURCE: Final = re.compile(re.escape(SOURCE_TYPES) + r"(\w+)")
 
 
 def xmp_packet(records: Sequence[Provenance], *, composite: bool) -> str:
@@ -44,7 +45,7 @@ def xmp_packet(records: Sequence[Provenance], *, composite: bool) -> str:
     kind = "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
     tool = records[-1].engine_version.partition(",")[0] or "underpaint"
     record = escape(to_json(records), _QUOTES)
-    return _PACKET.format(tool=escape(tool), source=_SOURCE_TYPES + kind, record=record)
+    return _PACKET.format(tool=escape(tool), source=SOURCE_TYPES + kind, record=record)
 
 
 def read_records(packet: str) -> tuple[Provenance, ...]:
