@@ -7,6 +7,7 @@ HF_ENDPOINT; a login is huggingface_hub's own affair.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from underpaint.cli.hub_files import HubFile, choose
+from underpaint.cli.hub_files import INDEX, HubFile, choose
 from underpaint.errors import InvalidRequest, ModelNotFound, ModelUnusable, Unavailable
 
 RECORD: Final = "import.underpaint.json"
 """Beside the files: where they came from."""
 _CHUNK = 4 << 20
+_MAX_INDEX = 1 << 20
 Progress = Callable[[int], None]
 
 
@@ -58,7 +60,23 @@ def plan(repository: str, revision: str = "", wanted: Sequence[str] = ()) -> Hub
         for one in found.siblings or []
     ]
     said = found.card_data.get("license") if found.card_data is not None else None
-    return HubPlan(repository, str(found.sha), str(said or "not said"), tuple(choose(files, wanted)))
+    revision, index = str(found.sha), next((file for file in files if file.name == INDEX), None)
+    read = _index(repository, revision, index) if index is not None and not wanted else None
+    return HubPlan(repository, revision, str(said or "not said"), tuple(choose(files, wanted, read)))
+
+
+def _index(repository: str, revision: str, file: HubFile) -> dict[str, Any]:
+    """What a repository's `model_index.json` says: which folders are its components."""
+    if file.size > _MAX_INDEX:
+        raise ModelUnusable(f"The {INDEX} of {repository!r} is larger than an index can be.")
+    stream = io.BytesIO()
+    with _told(repository):
+        _get(repository, revision, file, stream, 0)
+    try:
+        content = json.loads(stream.getvalue())
+    except ValueError as error:
+        raise ModelUnusable(f"The {INDEX} of {repository!r} is not valid JSON ({error}).") from error
+    return content if isinstance(content, dict) else {}
 
 
 def download(what: HubPlan, folder: Path, progress: Progress) -> dict[str, str]:
@@ -99,27 +117,28 @@ def _bring(what: HubPlan, file: HubFile, path: Path, progress: Progress) -> str:
 
 def _fetch(what: HubPlan, file: HubFile, part: Path, progress: Progress) -> None:
     """Appends to `part` what it lacks. huggingface_hub by itself begins anew in each process."""
-    with _told(what.repository):
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import (  # type: ignore[attr-defined]
-            build_hf_headers,
-            disable_progress_bars,
-        )
+    part.touch()
+    with _told(what.repository), part.open("r+b") as stream:
+        there = stream.seek(0, 2)
+        if there > file.size:
+            there = stream.seek(0)
+            stream.truncate()
+        progress(there)
+        if there < file.size:
+            _get(what.repository, what.revision, file, _Counted(stream, progress), there)
 
-        disable_progress_bars()
-        url = hf_hub_url(what.repository, file.name, revision=what.revision, endpoint=_endpoint())
-        part.touch()
-        with part.open("r+b") as stream:
-            there = stream.seek(0, 2)
-            if there > file.size:
-                there = stream.seek(0)
-                stream.truncate()
-            progress(there)
-            if there < file.size or not file.size:
-                counted: Any = _Counted(stream, progress)
-                headers = build_hf_headers()
-                http_get(url, counted, resume_size=there, headers=headers, expected_size=file.size)
+
+def _get(repository: str, revision: str, file: HubFile, stream: Any, there: int) -> None:
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        build_hf_headers,
+        disable_progress_bars,
+    )
+
+    disable_progress_bars()
+    url = hf_hub_url(repository, file.name, revision=revision, endpoint=_endpoint())
+    http_get(url, stream, resume_size=there, headers=build_hf_headers(), expected_size=file.size)
 
 
 class _Counted:

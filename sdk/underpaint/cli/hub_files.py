@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from underpaint.errors import InvalidRequest, ModelUnusable
 from underpaint.weights.probe import PICKLES
@@ -14,7 +14,7 @@ INDEX: Final = "model_index.json"
 _WEIGHTS: Final = (".safetensors", ".gguf")
 _BESIDE: Final = (".json", ".txt", ".model")
 # What our engine does without, however large it is.
-_IDLE: Final = ("safety_checker/",)
+_IDLE: Final = {"safety_checker"}
 _NAME: Final = re.compile(r"(?:\w[\w.,+() -]*/)*\w[\w.,+() -]*")
 """Paths without a way upwards or out, and without hidden parts."""
 _VARIANTS: Final = (".fp16.", ".bf16.")
@@ -31,9 +31,12 @@ class HubFile:
     """SHA-1 as git takes it of the file with its length before it."""
 
 
-def choose(files: Sequence[HubFile], wanted: Sequence[str] = ()) -> list[HubFile]:
+def choose(
+    files: Sequence[HubFile], wanted: Sequence[str] = (), index: Mapping[str, Any] | None = None
+) -> list[HubFile]:
     """The files to download: those that are `wanted`, a diffusers folder, or the one weight file there is.
 
+    `index` is what the repository's `model_index.json` says, where it has one.
     Raises `InvalidRequest` where nothing or too much fits, `ModelUnusable` where weights are pickles only.
     """
     # A name from elsewhere says where something is written here.
@@ -41,8 +44,8 @@ def choose(files: Sequence[HubFile], wanted: Sequence[str] = ()) -> list[HubFile
     by_name = {file.name: file for file in files}
     if wanted:
         return [_named(by_name, name) for name in wanted]
-    if INDEX in by_name:
-        return _pipeline(files)
+    if index is not None:
+        return _pipeline(files, index)
     weights = [file for file in files if file.name.endswith(_WEIGHTS)]
     if len(weights) == 1:
         return weights
@@ -65,12 +68,12 @@ def _named(files: dict[str, HubFile], name: str) -> HubFile:
     return files[name]
 
 
-def _pipeline(files: Sequence[HubFile]) -> list[HubFile]:
+def _pipeline(files: Sequence[HubFile], index: Mapping[str, Any]) -> list[HubFile]:
     """A diffusers folder: its index, and of each component the configuration and one set of weights."""
     taken = [file for file in files if file.name == INDEX]
-    inside = [file for file in files if file.name.count("/") == 1 and not file.name.startswith(_IDLE)]
-    for folder in sorted({file.name.split("/")[0] for file in inside}):
-        component = [file for file in inside if file.name.startswith(f"{folder}/")]
+    named = [name for name, kind in index.items() if isinstance(kind, list) and any(kind)]
+    for folder in sorted(set(named) - _IDLE):
+        component = [file for file in files if file.name.rpartition("/")[0] == folder]
         weights = _precision([file for file in component if file.name.endswith(".safetensors")])
         if not weights and any(file.name.endswith(PICKLES) for file in component):
             raise _pickles(f"{folder!r} in it")

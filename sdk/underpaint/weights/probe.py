@@ -53,6 +53,8 @@ class Probe:
     """Tokens that its first text encoder knows; 0 where there is none."""
     v_prediction: bool = False
     """Whether the file says that its denoiser predicts velocity."""
+    zero_snr: bool = False
+    """Whether it says that it was trained down to no signal at all (Lin et al. 2023)."""
     problem: str = ""
 
 
@@ -111,6 +113,7 @@ def classify(listing: Listing) -> Probe:
         parts=found,
         vocabulary=listing.size(tokens, 0) or parts.vocabulary(listing),
         v_prediction="v_pred" in listing.shapes,
+        zero_snr="ztsnr" in listing.shapes,
         problem=problem,
     )
 

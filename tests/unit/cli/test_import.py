@@ -54,7 +54,9 @@ def weight_bytes(tmp_path: Path, shapes: files.Shapes, spread: int = 0) -> bytes
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     vae = weight_bytes(tmp_path, files.VAE, 200_000)
-    index = json.dumps({"_class_name": "StableDiffusionPipeline"}).encode()
+    kinds = {name: ["diffusers", "x"] for name in ("unet", "vae", "safety_checker")}
+    says = {"_class_name": "StableDiffusionPipeline", **kinds, "image_encoder": [None, None]}
+    index = json.dumps(says).encode()
     pipeline = {
         "README.md": b"text",
         "model_index.json": index,
@@ -65,6 +67,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         "vae/config.json": b"{ }",
         "vae/diffusion_pytorch_model.fp16.safetensors": vae,
         "safety_checker/model.safetensors": vae,
+        "vae_1_0/diffusion_pytorch_model.safetensors": vae,
+        "unet/deeper/diffusion_pytorch_model.safetensors": vae,
         "v1-5-pruned.ckpt": b"pickle",
     }
     pickled = {name: content for name, content in pipeline.items() if not name.endswith(".safetensors")}

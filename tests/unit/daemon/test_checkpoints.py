@@ -100,6 +100,15 @@ async def test_a_checkpoint_that_says_so_predicts_velocity(tmp_path: Path) -> No
     assert [config["prediction_type"] for config in told] == ["epsilon", "v_prediction"]
 
 
+async def test_sdxl_that_was_trained_down_to_no_signal_says_so(tmp_path: Path) -> None:
+    root = _comfyui(tmp_path)
+    shapes = {**files.SDXL, "v_pred": (), "ztsnr": ()}
+    write_weights(root / "models" / "checkpoints" / "noob.safetensors", shapes)
+    scheduler = Path(to_source(await ModelIndex([root]).find("noob")).components["scheduler"])
+    told = json.loads((scheduler / "scheduler_config.json").read_text())
+    assert (told["prediction_type"], told["rescale_betas_zero_snr"]) == ("v_prediction", True)
+
+
 async def test_without_a_tokenizer_the_way_to_one_is_told(tmp_path: Path) -> None:
     write_weights(tmp_path / "photo.safetensors", files.SD15)
     with pytest.raises(ModelUnusable) as raised:

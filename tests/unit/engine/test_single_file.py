@@ -25,6 +25,7 @@ from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
 from underpaint.engine.families.single_file import CONFIG, CONFIGS, part_bytes
 from underpaint.engine.residency import Shelf, Slot
+from underpaint.engine.schedulers import make_scheduler
 from underpaint.errors import ModelUnusable
 from underpaint.weights.places import prefix_of
 from underpaint.worker_v1 import worker_service_pb2
@@ -224,6 +225,15 @@ def test_the_shipped_configurations_take_every_name_and_shape_of_a_full_checkpoi
             made[name] = loading.load_clip(kind, name, nowhere, shipped(home, name))
     sizes = {name: sum(tensor.numel() for tensor in made[name].parameters()) for name in made}
     assert tuple(sizes.get(name, 0) for name in (*kinds, *texts)) == SIZES[family]
+
+
+@pytest.mark.parametrize("name", ["euler", "euler-a", "dpmpp-2m", "ddim"])
+def test_a_schedule_down_to_no_signal_leaves_none(name: str) -> None:
+    def last(folder: str) -> float:
+        file = CONFIGS / "sdxl" / folder / "scheduler_config.json"
+        return float(make_scheduler(name, json.loads(file.read_text())).alphas_cumprod[-1])
+
+    assert last("scheduler-v-zero-snr") < 1e-6 < 1e-3 < last("scheduler-v")
 
 
 def test_a_tokenizer_is_made_from_the_list_of_merges_that_packages_carry(tmp_path: Path) -> None:

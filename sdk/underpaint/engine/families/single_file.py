@@ -48,6 +48,8 @@ def file_components(
             )
     home = CONFIGS / probe.family
     scheduler = home / ("scheduler-v" if probe.v_prediction else "scheduler")
+    if probe.zero_snr and (lit := home / f"{scheduler.name}-zero-snr").is_dir():
+        scheduler = lit
     words = dict.fromkeys(tokenizers, clip_tokenizer(path, probe.vocabulary or CLIP_WORDS, companions))
     return {**dict.fromkeys(networks, path), **chosen, **words, "scheduler": scheduler, CONFIG: home}
 
