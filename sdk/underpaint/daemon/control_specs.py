@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
+from underpaint.daemon.estimators import function_of
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.processing import complete, edges_of
 from underpaint.daemon.scan import FoundControl, FoundModel
@@ -14,7 +15,7 @@ from underpaint.v1.job_service_pb2 import Control, JobSpec
 from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_of
 from underpaint.wire.limits import raise_for
-from underpaint.worker_v1.worker_service_pb2 import ControlSource, PluginFunction
+from underpaint.worker_v1.worker_service_pb2 import ControlSource
 
 
 async def resolve_controls(
@@ -31,7 +32,8 @@ async def resolve_controls(
         complete_control(control)
         chosen = await _choose(control, where, model, index)
         if control.preprocessor:
-            complete(control, plugins.preprocessors, where, edges_of(spec))
+            wanted = complete(control, plugins.preprocessors, where, edges_of(spec))
+            await function_of(wanted, index.models)
         # What is looked at through an encoder may lie anywhere.
         anywhere = chosen.encoder is not None
         needed.append(_input(control.image, f"{where}.image", None if anywhere else window, blobs))
@@ -61,7 +63,7 @@ async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) 
         )
         if control.preprocessor:
             descriptor = complete(control, plugins.preprocessors, f"spec.controls[{number}]")
-            source.preprocessor.CopyFrom(PluginFunction(name=descriptor.name, engine=descriptor.engine))
+            source.preprocessor.CopyFrom(await function_of(descriptor, index.models))
         sources.append(source)
     return sources
 

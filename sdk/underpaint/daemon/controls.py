@@ -37,14 +37,14 @@ class ControlIndex:
     """
 
     def __init__(self, models: ModelIndex) -> None:
-        self._models = models
+        self.models = models
         self._cache: dict[Path, tuple[tuple[object, ...], FoundControl | None]] = {}
         self._lock = threading.Lock()
 
     async def all(self) -> list[FoundControl]:
         """Every control model by name, broken ones with their problem."""
-        roots, families = await self._models.roots(), (await self._models.plugins()).families
-        files = await self._models.all(recent=True)
+        roots, families = await self.models.roots(), (await self.models.plugins()).families
+        files = await self.models.all(recent=True)
         return await asyncio.to_thread(self._scan, roots, files, families)
 
     async def find(self, name: str) -> FoundControl:
@@ -53,8 +53,8 @@ class ControlIndex:
         found = next((one for one in known if one.name == name), None)
         if found is None and Path(name).is_absolute():
             # Only an absolute path leaves the roots, and only because the user wrote it out.
-            families = (await self._models.plugins()).families
-            files = await self._models.all(recent=True)
+            families = (await self.models.plugins()).families
+            files = await self.models.all(recent=True)
             found = await asyncio.to_thread(self._named, Path(os.path.normpath(name)), name, files, families)
         if found is None:
             names = ", ".join(one.name for one in known) or "none yet"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from underpaint.daemon.estimators import function_of
+from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
 from underpaint.errors import Violation
 from underpaint.hookspecs import PostprocessorDescriptor, PreprocessorDescriptor
@@ -89,15 +91,16 @@ def check_postprocessors(
     return found
 
 
-def functions_for(spec: JobSpec, plugins: Plugins) -> tuple[PluginFunction | None, list[PluginFunction]]:
+async def functions_for(
+    spec: JobSpec, plugins: Plugins, models: ModelIndex
+) -> tuple[PluginFunction | None, list[PluginFunction]]:
     """What a worker imports for a resolved specification: its preprocessor, its post-processors.
 
-    Raises InvalidRequest if one has gone since the job was queued.
+    Raises InvalidRequest or ModelNotFound if one, or its weights, has gone since the job was queued.
     """
     first: PluginFunction | None = None
     if spec.WhichOneof("operation") == "preprocess":
-        descriptor = complete(spec.preprocess, plugins.preprocessors)
-        first = PluginFunction(name=descriptor.name, engine=descriptor.engine)
+        first = await function_of(complete(spec.preprocess, plugins.preprocessors), models)
     raise_for(
         [
             _unknown("spec.postprocess", n, plugins.postprocessors)

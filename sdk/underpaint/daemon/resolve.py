@@ -11,6 +11,7 @@ from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
+from underpaint.daemon.estimators import function_of
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
@@ -84,6 +85,7 @@ class Resolver:
     async def _preprocess(self, spec: JobSpec) -> dict[str, Entry]:
         plugins = await self._models.plugins()
         wanted = complete(spec.preprocess, plugins.preprocessors, defaults=edges_of(spec))
+        await function_of(wanted, self._models)
         set_output(spec, wanted.role)
         image = self._input(spec.preprocess.image)
         format_of(spec.output_layout, field="spec.output_layout")

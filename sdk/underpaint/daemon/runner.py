@@ -149,7 +149,7 @@ class Runner:
         # The job may have waited in the journal while the policy changed.
         await self._safety.check_request(spec)
         plugins = await self._models.plugins()
-        preprocessor, postprocessors = functions_for(spec, plugins)
+        preprocessor, postprocessors = await functions_for(spec, plugins, self._models)
         # Upscaling alone may do without a model.
         painted = preprocessor is None and (bool(spec.model) or spec.WhichOneof("operation") != "upscale")
         model = to_source(await self._models.find(spec.model)) if painted else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,6 +23,12 @@ def load(function: PluginFunction) -> Callable[..., Any]:
     with blaming(function.name):
         found: Callable[..., Any] = getattr(import_module(module), attribute)
         return found
+
+
+def preprocessor(function: PluginFunction) -> Callable[..., Any]:
+    """The same for a preprocessor, given its weights where it needs some."""
+    found = load(function)
+    return partial(found, weights=Path(function.weights)) if function.weights else found
 
 
 @contextmanager

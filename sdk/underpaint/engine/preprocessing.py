@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from underpaint.engine.family import Assignment, Picture, Task
-from underpaint.engine.functions import blaming, load
+from underpaint.engine.functions import blaming, preprocessor
 from underpaint.engine.pixels import canonicalise, encode, fill_transparent
 from underpaint.engine.pixels.color import Floats
 from underpaint.errors import InvalidRequest, Violation
@@ -33,7 +33,7 @@ class Preprocessing:
 
     def __init__(self, function: PluginFunction) -> None:
         self._name = function.name
-        self._function = load(function)
+        self._function = preprocessor(function)
 
     def prepare(self, assignment: Assignment) -> PreprocessTask:
         """Checks the specification; parameters were completed and checked by the daemon."""

@@ -23,6 +23,8 @@ class PreprocessorDescriptor:
     - `parameters`: every parameter by name, inside its range.
     - `check()` raises `JobCancelled` if the job was cancelled: call it between parts that take long.
     - Returns `(height, width)` or `(height, width, 3)`, float32, 0.0 to 1.0, of the picture's own size.
+
+    With `weights` it is called with one more argument, `weights=`, the `Path` of their folder.
     """
 
     name: str
@@ -33,6 +35,9 @@ class PreprocessorDescriptor:
     "mask": coverage, 1.0 = repaint."""
     engine: str
     parameters: tuple[Parameter, ...] = ()
+    weights: tuple[str, ...] = ()
+    """Architectures of transformers' networks ("architectures" in config.json), one of which must lie in a
+    model root; none for one without weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,8 @@ def gate(ledger: Path, job: str, after: int) -> Path:
 
 def _told(control: pb.ControlSource) -> str:
     through = f" ({control.kind}, through {control.image_encoder})" if control.image_encoder else ""
-    after = control.preprocessor.engine or "nothing"
+    weights = f" with {control.preprocessor.weights}" if control.preprocessor.weights else ""
+    after = f"{control.preprocessor.engine or 'nothing'}{weights}"
     return f"control {control.name} at {control.path} after {after}{through}"
 
 

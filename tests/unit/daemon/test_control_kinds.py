@@ -16,7 +16,7 @@ from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
 from underpaint.engine.flux.describe_net import base_of_transformer
-from underpaint.errors import InvalidRequest, ModelUnusable
+from underpaint.errors import InvalidRequest, ModelNotFound, ModelUnusable
 from underpaint.types import ControlRole
 from underpaint.v1 import job_service_pb2 as pb
 from underpaint.v1 import model_service_pb2
@@ -305,6 +305,29 @@ async def test_a_reference_may_lie_beside_the_picture_and_reaches_the_worker_wit
     ]
     with pytest.raises(InvalidRequest, match=r"controls\[0\]\.image lies beside the picture"):
         await submit(steered, await reference(steered, "line-art", x=900))
+
+
+async def test_a_preprocessor_that_needs_weights_gets_those_in_the_roots_or_says_what_to_put_there(
+    steered: Caller, steered_home: Home
+) -> None:
+    control = await reference(steered, "line-art")
+    control.preprocessor = "depth"
+    with pytest.raises(ModelNotFound, match="'depth' needs weights.*DepthAnythingForDepthEstimation or DPT"):
+        await submit(steered, control)
+    spec = pb.JobSpec(preprocess=pb.Preprocess(image=control.image, preprocessor="depth"))
+    with pytest.raises(ModelNotFound, match="'depth' needs weights"):
+        await steered.submit(spec=spec)
+
+    folder = steered_home.models / "estimators" / "dpt"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"architectures": ["DPTForDepthEstimation"]}')
+    write_weights(folder / "model.safetensors", {"neck.convs.0.weight": (8, 8, 3, 3)})
+    # A scan of a moment ago is still taken for true.
+    await steered.call(steered.models.ListModels, model_service_pb2.ListModelsRequest())
+    done = await steered.finish((await submit(steered, control)).name)
+    assert done.state == pb.JOB_STATE_SUCCEEDED, done.error
+    assert list(done.notes)[1].endswith(f"after underpaint.engine.preprocessors.depth:depth with {folder}")
+    assert (await steered.finish((await steered.submit(spec=spec)).name)).state == pb.JOB_STATE_SUCCEEDED
 
 
 async def test_the_lists_say_what_kind_a_control_model_is(steered: Caller) -> None:

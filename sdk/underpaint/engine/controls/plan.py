@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underpaint.engine.family import Assignment
-from underpaint.engine.functions import blaming, load
+from underpaint.engine.functions import blaming, preprocessor
 from underpaint.engine.inpaint import resize
 from underpaint.engine.pixels import Raster, canonicalise, coverage
 from underpaint.engine.pixels.color import Floats
@@ -149,7 +149,7 @@ def _preprocessed(
     assignment: Assignment, control: job_service_pb2.Control, source: ControlSource, picture: Floats
 ) -> Floats:
     assignment.check()
-    function = load(source.preprocessor)
+    function = preprocessor(source.preprocessor)
     opaque = np.concatenate([picture, np.ones((*picture.shape[:2], 1), np.float32)], axis=2)
     with blaming(source.preprocessor.name):
         made = function(opaque, dict(control.parameters), assignment.check)

@@ -76,8 +76,9 @@ class FluxNets(Shelved):
             for name, value in inputs.items()
             if isinstance(value, torch.Tensor) and not name.endswith("ids")
         }
-        if not net.config.guidance_embeds:
-            own["guidance"] = None
+        # Whether a net takes a guidance scale is its own affair, not the transformer's.
+        scales = [job.resolved.guidance_scale for job in jobs]
+        own["guidance"] = torch.tensor(scales, device=self._device) if net.config.guidance_embeds else None
         mode = None
         if modes:
             mode = torch.tensor([[modes[one.role]] for one in controls], device=self._device)

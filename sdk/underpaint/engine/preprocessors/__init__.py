@@ -1,4 +1,4 @@
-"""Preprocessors that need no network, through OpenCV. Described here without it; the twins run them."""
+"""Preprocessors through OpenCV, and one by a network. Described here without either; the twins run them."""
 
 from __future__ import annotations
 
@@ -72,6 +72,13 @@ def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
             parameters=(
                 Parameter(name="radius", title="Radius, pixels", default=8.0, minimum=0.5, maximum=256.0),
             ),
+        ),
+        PreprocessorDescriptor(
+            name="depth",
+            title="Depth, by a network",
+            role="depth",
+            engine="underpaint.engine.preprocessors.depth:depth",
+            weights=("DepthAnythingForDepthEstimation", "DPTForDepthEstimation"),
         ),
         PreprocessorDescriptor(
             name="normal-from-depth",
