@@ -135,6 +135,7 @@ def test_an_image_guides_a_texture_in_blender(
     finds_the_strokes(values)
     assert "Taken as it is" in values["as_it_is"]
     assert "takes no pose image: choose canny, depth, height or line art" in values["refused"]
+    assert values["refused"] in values["not_started"] and values["at_work"] == 0
     state, scaled = values["scaled"]
     assert state == "placed"
     assert (values["previewed"], values["still_shown"]) == (["generate_texture"], 0)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
@@ -14,7 +13,7 @@ from underpaint.host import MOST_ROWS, Task, TaskState, role_title
 from . import controls, runtime
 from .operators import Verb, image_of, refusal
 from .properties import refresh_models
-from .ui import WRAP
+from .ui import wrapped
 
 
 class ControlList(bpy.types.UIList):
@@ -80,7 +79,7 @@ class ControlsPanel(bpy.types.Panel):
         shares.prop(item, "end", slider=True)
         wrong = layout.column(align=True)
         wrong.alert = True
-        for number, line in enumerate(textwrap.wrap(controls.problem(item, settings), WRAP)):
+        for number, line in enumerate(wrapped(controls.problem(item, settings), context)):
             wrong.label(text=line, icon="BLANK1" if number else "ERROR")
         layout.operator("underpaint.make_control_image", icon="IMAGE_DATA")
 
@@ -122,7 +121,7 @@ class AddControl(bpy.types.Operator):
         item.preprocessor = self.preprocessor
         item.strength, item.start, item.end = self.strength, self.start, self.end
         settings.active_control = len(settings.controls) - 1
-        if controls.Known.preprocessors is None and not bpy.app.background and not refusal():
+        if controls.known.preprocessors is None and not bpy.app.background and not refusal():
             refresh_models()  # for the lists of the fields; scripts wait where they need it
         return {"FINISHED"}
 
@@ -180,7 +179,7 @@ class MakeControlImage(Verb, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> Task:
         """No model works on it."""
-        row, control = controls.one(self._item(context), context.scene.underpaint)
+        row, control = controls.one(self._item(context))
         return runtime.session().control_layer(control, f"{role_title(row.role)}: {row.title}")
 
     def _end(self, task: Task) -> set[str]:

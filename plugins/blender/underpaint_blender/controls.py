@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -13,7 +13,7 @@ import numpy as np
 from underpaint.errors import InvalidRequest, PlaceGone, UnderpaintError, Violation
 from underpaint.hookspecs import ControlSource
 from underpaint.host import AttachedControl, ControlOffers, ControlRow, HostAdapter, control_offers, roles_of
-from underpaint.types import Bounds, Image, ModelList, PreprocessorInfo
+from underpaint.types import Bounds, Image, ModelInfo, ModelList, PreprocessorInfo
 
 from . import pixels, runtime
 
@@ -21,13 +21,18 @@ IMAGE = "image"
 """The source of our own: any image of the file."""
 AUTO = "auto"
 """A preprocessor that is chosen once the daemon has told which there are."""
+_NO_IMAGE = "Choose the image that the picture shall keep to."
 
 
+@dataclass
 class Known:
-    """What the daemon has told."""
+    """What the daemon has told; None while it has not."""
 
     models: ModelList | None = None
     preprocessors: tuple[PreprocessorInfo, ...] | None = None
+
+
+known = Known()
 
 
 def read_image(adapter: HostAdapter, document_id: str, bounds: Bounds, choice: str) -> Image:
@@ -60,7 +65,7 @@ def offers() -> ControlOffers:
     # Whether the mask is empty is seen when it is read: the panel is drawn often, and masks are large.
     settings = bpy.context.scene.underpaint
     masked = bool(adapter.mask or adapter.mask_is_transparency or settings.mask or settings.transparent)
-    return control_offers(adapter, sources, Known.preprocessors or (), selected=lambda: masked)
+    return control_offers(adapter, sources, known.preprocessors or (), selected=lambda: masked)
 
 
 def choices_of(source: str) -> list[str]:
@@ -70,7 +75,7 @@ def choices_of(source: str) -> list[str]:
 
 def roles() -> tuple[str, ...]:
     """Roles that any model takes; none while the daemon has not told."""
-    return roles_of(Known.models.models) if Known.models is not None else ()
+    return roles_of(known.models.models) if known.models is not None else ()
 
 
 def row_of(item: Any) -> ControlRow:
@@ -87,7 +92,7 @@ def row_of(item: Any) -> ControlRow:
         start=item.start,
         end=item.end,
     )
-    if item.preprocessor == AUTO and Known.preprocessors is not None:
+    if item.preprocessor == AUTO and known.preprocessors is not None:
         # As a row of another role that becomes one of this role.
         return offers().with_role(replace(row, role=""), row.role)
     return row
@@ -96,29 +101,41 @@ def row_of(item: Any) -> ControlRow:
 def problem(item: Any, settings: Any) -> str:
     """Why an entry cannot be used, as a sentence; "" if it can, as far as is known."""
     if item.source == IMAGE and item.image is None:
-        return "Choose the image that the picture shall keep to."
-    models = Known.models
-    chosen = models and (models.get(settings.model) or models.get(models.default_model))
-    return offers().problem(row_of(item), chosen)
+        return _NO_IMAGE
+    row, found = row_of(item), offers()
+    wrong = [found.problem(row, model) for model in _models(settings)]
+    return "" if "" in wrong else wrong[0]  # what either of them takes is no mistake yet
+
+
+def _models(settings: Any) -> list[ModelInfo | None]:
+    """The model that is chosen, or those for painting and for filling; one None while nobody knows."""
+    told = known.models
+    if told is None:
+        return [None]
+    chosen = told.get(settings.model)
+    names = (told.default_model, told.default_inpaint_model) if chosen is None else (chosen.name,)
+    return [model for model in map(told.get, names) if model is not None] or [None]
 
 
 def attached(settings: Any) -> tuple[AttachedControl, ...]:
     """For `Settings.controls`. Raises `InvalidRequest` for one that cannot be used."""
-    return tuple(one(item, settings)[1] for item in settings.controls)
+    made = [one(item) for item in settings.controls]
+    if wrong := next(filter(None, (problem(item, settings) for item in settings.controls)), ""):
+        raise InvalidRequest(wrong, violations=[Violation("controls", "has one that cannot be used")])
+    return tuple(control for _, control in made)
 
 
-def one(item: Any, settings: Any) -> tuple[ControlRow, AttachedControl]:
+def one(item: Any) -> tuple[ControlRow, AttachedControl]:
     """An entry as the session has it, its preprocessor chosen. Raises `InvalidRequest`."""
-    if item.preprocessor == AUTO and Known.preprocessors is None:
+    if item.preprocessor == AUTO and known.preprocessors is None:
         learn(wait=bpy.app.background)
-        if Known.preprocessors is None:
-            wrong = Violation("preprocessor", "is not chosen yet")
+        if known.preprocessors is None:
             raise InvalidRequest(
                 "The daemon has not told yet what makes control images: try again in a moment, or choose it.",
-                violations=[wrong],
+                violations=[Violation("preprocessor", "is not chosen yet")],
             )
     if item.source == IMAGE and item.image is None:
-        raise InvalidRequest(problem(item, settings), violations=[Violation("image", "is missing")])
+        raise InvalidRequest(_NO_IMAGE, violations=[Violation("image", "is missing")])
     row = row_of(item)
     (control,) = offers().attach([row])
     return row, control
@@ -132,7 +149,7 @@ def learn(*, wait: bool = False) -> None:
         runtime.expect_answer(-1)
         answered.append(True)
         if not isinstance(found, UnderpaintError):  # the models' answer says what is wrong
-            Known.preprocessors = tuple(found)
+            known.preprocessors = tuple(found)
             runtime.redraw()
 
     runtime.expect_answer(1)

@@ -30,7 +30,7 @@ def refresh_models() -> None:
         if isinstance(found, UnderpaintError):
             runtime.adapter().show_notice(Notice(found.message, problem=True))
             return
-        controls.Known.models = found
+        controls.known.models = found
         usable = [model for model in found.models if not model.problem]
         _models[1:] = [(m.name, m.title or m.name, f"{m.native_size} px, {m.family}") for m in usable]
         runtime.redraw()

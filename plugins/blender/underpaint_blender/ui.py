@@ -12,7 +12,14 @@ from underpaint.host import describe
 from . import runtime, thumbnail, verbs
 from .operators import refusal
 
-WRAP = 44
+_LETTER_PX, _AROUND_PX = 6.0, 75.0
+"""Width of a letter at the usual size, and what a panel, an icon and their margins take."""
+
+
+def wrapped(text: str, context: bpy.types.Context) -> list[str]:
+    """Lines of a text for labels in this region: Blender breaks none by itself, and cuts what is too long."""
+    width = context.region.width / context.preferences.system.ui_scale
+    return textwrap.wrap(text, max(20, round((width - _AROUND_PX) / _LETTER_PX)))
 
 
 class ImageEditorPanel(bpy.types.Panel):
@@ -30,7 +37,7 @@ class ImageEditorPanel(bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         if refusal():
-            self._explain(layout.box())
+            self._explain(layout.box(), context)
         layout.prop(settings, "prompt", text="Prompt", placeholder="old brick wall")
         layout.prop(settings, "negative")
         row = layout.row(align=True)
@@ -61,18 +68,18 @@ class ImageEditorPanel(bpy.types.Panel):
         box.operator("underpaint.generate_from_image", icon="IMAGE_DATA")
         layout.operator("underpaint.make_material", icon="MATERIAL")
         verbs.draw(layout, context)
-        self._progress(layout)
+        self._progress(layout, context)
 
-    def _explain(self, box: bpy.types.UILayout) -> None:
-        for line in textwrap.wrap(
+    def _explain(self, box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+        said = (
             "Underpaint talks to a daemon on this computer, never to the internet. Blender wants Online "
-            "Access for that too.",
-            WRAP,
-        ):
+            "Access for that too."
+        )
+        for line in wrapped(said, context):
             box.label(text=line)
         box.operator("screen.userpref_show", text="Open Preferences").section = "SYSTEM"
 
-    def _progress(self, layout: bpy.types.UILayout) -> None:
+    def _progress(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         adapter = runtime.adapter()
         if runtime.session().tasks:
             row = layout.row(align=True)
@@ -85,7 +92,7 @@ class ImageEditorPanel(bpy.types.Panel):
         for notice in adapter.notices[-2:]:
             column = layout.column(align=True)
             column.alert = notice.problem
-            for number, line in enumerate(textwrap.wrap(notice.text, WRAP)):
+            for number, line in enumerate(wrapped(notice.text, context)):
                 icon = ("ERROR" if notice.problem else "INFO") if number == 0 else "BLANK1"
                 column.label(text=line, icon=icon)
 

@@ -55,8 +55,8 @@ def main(host: Host) -> Iterator[None]:
         host.report(none=why_not("make_control_image", place))
         bpy.ops.underpaint.add_control(image="sketch")
         bpy.ops.ed.undo_push(message="ready")  # as a click on the button does
-    yield from host.until(lambda: controls.Known.preprocessors, 120, "the preprocessors")
-    yield from host.until(lambda: controls.Known.models, 120, "the models")
+    yield from host.until(lambda: controls.known.preprocessors, 120, "the preprocessors")
+    yield from host.until(lambda: controls.known.models, 120, "the models")
     item = settings.controls[0]
     host.report(
         row=[item.role, item.image.name, item.preprocessor],
@@ -90,6 +90,11 @@ def main(host: Host) -> Iterator[None]:
     # Of another size, it is scaled over the picture; a role that no net knows is said.
     bpy.ops.underpaint.add_control(image="sketch", role="pose")
     host.report(refused=controls.problem(settings.controls[1], settings))
+    with bpy.context.temp_override(**place):
+        try:
+            bpy.ops.underpaint.generate_texture("INVOKE_DEFAULT")
+        except RuntimeError as refused:
+            host.report(not_started=str(refused), at_work=len(runtime.session().tasks))
     bpy.ops.underpaint.remove_control()
     item.image.scale(edge // 2, edge // 2)
     task = yield from paint("generate_texture")
