@@ -17,7 +17,7 @@ from underpaint.v1 import job_service_pb2
 
 BANDS = np.linspace(0.0, 1.0, 5)
 WIDTH, HEIGHT = 16 * len(BANDS), 64
-BLENDING = ("plain", "small", "sdxl", "sdxl-refiner", "flux-dev", "flux-schnell")
+BLENDING = ("plain", "small", "sdxl", "sdxl-refiner", "flux-dev", "flux-schnell", "flux-kontext")
 """Models that inpaint by going back to the picture's own latents."""
 NATIVE = ("inpaint", "small-inpaint", "sdxl-inpaint", "flux-fill")
 """Models whose denoiser takes the mask, cut at one half, and the masked picture."""
