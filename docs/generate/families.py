@@ -70,6 +70,10 @@ def page() -> str:
             "- **Seamless** pictures of FLUX.1: the VAE's convolutions continue at the opposite edge. The "
             "transformer has no edges that could; its picture is rolled by another distance at each step, so "
             "that no place is at the border for long. Tested is that, not that no seam is ever seen.",
+            "- **From single files** Stable Diffusion 1.5, XL, their inpainting models, the refiner and "
+            "FLUX.1 paint what the same weights paint from a folder, to the bit; a transformer in GGUF what "
+            "its unpacked numbers paint. A base model in one file cannot name a refiner. "
+            "[Which files](../../how-to/models-you-have.md#what-can-be-used).",
             "- A soft mask has no stock pipeline to compare with; its own properties are tested.",
             "",
         ]

@@ -35,6 +35,7 @@ class Companions:
     def __init__(self, tokenizers: Tokenizers, files: Mapping[str, tuple[Path, Probe]]) -> None:
         self._tokenizers = tokenizers
         self._files = files
+        self._asked: dict[tuple[str, ...], tuple[Path, ...]] = {}
 
     def tokenizer(self, words: int) -> Path | None:
         """CLIP's, with so many words."""
@@ -46,12 +47,15 @@ class Companions:
 
     def weights(self, kind: str, *families: str) -> tuple[Path, ...]:
         """Usable files of a kind and one of these families, widest number format first, then by name."""
-        found = [
-            (_rank(probe), name, path)
-            for name, (path, probe) in self._files.items()
-            if probe.kind == kind and probe.family in families and not probe.problem
-        ]
-        return tuple(path for _, _, path in sorted(found))
+        asked = (kind, *families)
+        if asked not in self._asked:
+            found = [
+                (_rank(probe), name, path)
+                for name, (path, probe) in self._files.items()
+                if probe.kind == kind and probe.family in families and not probe.problem
+            ]
+            self._asked[asked] = tuple(path for _, _, path in sorted(found))
+        return self._asked[asked]
 
     def chosen(self, model: Path) -> dict[str, Path]:
         """Files by component that the `underpaint.json` of a model names. Raises `ModelUnusable`."""

@@ -81,6 +81,14 @@ async def test_sdxl_and_its_refiner_have_two_text_encoders_or_one_and_one_tokeni
         assert components["text_encoder_2"] == str(found.path)
 
 
+async def test_a_base_model_in_one_file_that_names_a_refiner_is_told_that_it_cannot(tmp_path: Path) -> None:
+    root = _comfyui(tmp_path)
+    file = write_weights(root / "models" / "checkpoints" / "xl.safetensors", files.SDXL)
+    file.with_name("xl.underpaint.json").write_text(json.dumps({"refiner": "../xl-end"}))
+    with pytest.raises(ModelUnusable, match="names a refiner, which only a base model in a diffusers folder"):
+        await ModelIndex([root]).find("xl")
+
+
 async def test_a_file_beside_the_checkpoint_tells_what_it_cannot(tmp_path: Path) -> None:
     root = _comfyui(tmp_path)
     beside = root / "models" / "checkpoints" / "photo.underpaint.json"

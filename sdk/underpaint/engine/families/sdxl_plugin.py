@@ -16,7 +16,7 @@ from underpaint.engine.families.folder import Defaults, find_components, read_ob
 from underpaint.engine.families.scheduler_names import SCHEDULERS
 from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.sdxl_refiner import refiner_components
-from underpaint.engine.families.single_file import file_components, file_traits, index_of
+from underpaint.engine.families.single_file import file_components, file_traits, index_of, sidecar
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe, kinds
 
@@ -66,7 +66,14 @@ def recognise_file(path: Path, probe: Probe, companions: Companions) -> ModelTra
 
 
 def traits_of_file(path: Path, components: Mapping[str, Path]) -> ModelTraits:
-    """The traits of a checkpoint whose components are known."""
+    """The traits of a checkpoint whose components are known. Raises `ModelUnusable`."""
+    beside = sidecar(path)
+    if beside.is_file() and read_object(path, beside).get("refiner") is not None:
+        raise unusable(
+            path,
+            f"{beside.name} names a refiner, which only a base model in a diffusers folder can. Take the "
+            "line out, and use the refiner by itself on the finished picture",
+        )
     refiner = is_refiner(index_of(path, components))
     return file_traits(path, components, _DEFAULTS, _operations(refiner))
 
