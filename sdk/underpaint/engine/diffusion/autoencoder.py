@@ -8,15 +8,19 @@ import numpy as np
 import torch
 
 from underpaint.engine.diffusion.components import Components
+from underpaint.engine.diffusion.vae_tiles import smaller
 from underpaint.engine.families.folder import vae_factor
-from underpaint.engine.memory.estimates import vae_bytes
+from underpaint.engine.memory.estimates import Need, vae_bytes
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.preview import Projection
 from underpaint.engine.tiling import Wrap
 from underpaint.errors import ModelUnusable
 from underpaint.geometry import Size
+from underpaint.types import Tiling
 
 COMPONENT = "vae"
+MAX_WEIGHTS = 512 << 20
+"""Bytes that a VAE takes at most: one that lies in a checkpoint's file is a small part of it."""
 KINDS = ("AutoencoderKL", "AutoencoderTiny")
 
 
@@ -66,17 +70,41 @@ class Autoencoder:
 
         Drawn with `generator`; None: the likeliest ones.
         """
+        _, wrap = self.network
+        return self.draw(self.moments(self.pixels(rgb), wrap, Tiling.NONE), generator)
+
+    def pixels(self, rgb: Floats) -> torch.Tensor:
+        """A picture `(height, width, 3)` in 0.0 … 1.0 as `(1, 3, height, width)`."""
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
+
+    def moments(self, pixels: torch.Tensor, wrap: Wrap, tiling: Tiling) -> torch.Tensor:
+        """What encoding `(1, 3, height, width)` gives before anything is drawn from it.
+
+        Mean and spread `(1, 2c, h, w)` for `AutoencoderKL`, latents `(1, c, h, w)` for `AutoencoderTiny`.
+        """
         vae, _ = self.network
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
-        encoded = vae.encode((2.0 * pixels - 1.0).to(self._components.device, self.dtype))
-        if hasattr(encoded, "latent_dist"):
-            drawn = encoded.latent_dist
+        with wrap.around(tiling):
+            encoded = vae.encode((2.0 * pixels - 1.0).to(self._components.device, self.dtype))
+        found: torch.Tensor = encoded.latent_dist.parameters if self.encoding_draws else encoded.latents
+        return found
+
+    def draw(self, moments: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        """Scaled float32 latents `(1, c, h, w)`, drawn with `generator`; None: the likeliest ones."""
+        from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+        latents = moments.to(self._components.device, self.dtype)
+        if self.encoding_draws:
+            drawn = DiagonalGaussianDistribution(latents)
             latents = drawn.mode() if generator is None else drawn.sample(generator)
-        else:
-            latents = encoded.latents
         mean, spread = self._statistics(latents.device)
+        vae, _ = self.network
         scaled: torch.Tensor = (latents.float() - mean) * vae.config.scaling_factor / spread
         return scaled
+
+    def decode_tile(self, latents: torch.Tensor, wrap: Wrap, tiling: Tiling) -> torch.Tensor:
+        """As `decode`, going round along the axes of `tiling`."""
+        with wrap.around(tiling):
+            return self.decode(latents)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Scaled latents `(n, c, h, w)` as RGB `(n, 3, height, width)` in 0.0 … 1.0, float32."""
@@ -87,9 +115,25 @@ class Autoencoder:
         pixels: torch.Tensor = vae.decode(unscaled.to(self.dtype), return_dict=False)[0]
         return (pixels.float() / 2 + 0.5).clamp(0, 1)
 
-    def bytes(self, size: Size, rows: int, *, encoding: bool) -> int:
-        """What computing with so many pictures of a size takes, as far as is known beforehand."""
-        return vae_bytes(self.config, size, rows, self.dtype.itemsize, encoding=encoding)
+    def need(self, size: Size, rows: int, *, encoding: bool) -> Need:
+        """What so many pictures, or tiles, of a size take at once, as far as is known beforehand."""
+        what = f"{self._kind} {'encode' if encoding else 'decode'}"
+        return Need(what, vae_bytes(self.config, size, rows, self.dtype.itemsize, encoding=encoding))
+
+    def edge_for(self, size: Size, *, encoding: bool) -> int:
+        """The longest edge of tiles, in latent cells, that there is memory for; 0: no tiles. Any thread."""
+        broker = self._components.broker
+        weights = sum(path.stat().st_size for path in self._components.weights(COMPONENT).values())
+        room = broker.capacity - min(weights, MAX_WEIGHTS)
+        longest = max(size.width, size.height) // self.factor
+        edge, tile = 0, size
+        while broker.estimates.bytes(self.need(tile, 1, encoding=encoding)) > room:
+            less = smaller(edge, longest)
+            if less is None:
+                break
+            edge = less
+            tile = Size(min(size.width, edge * self.factor), min(size.height, edge * self.factor))
+        return edge
 
     def projection(self) -> Projection:
         """How previews get from latents to colours."""

@@ -11,6 +11,7 @@ import torch
 
 from underpaint.engine.diffusion.single_file import load_network
 from underpaint.engine.families.single_file import CONFIG
+from underpaint.engine.memory.broker import Broker
 from underpaint.engine.provenance import weight_files
 from underpaint.engine.residency import Shelf, Slot
 from underpaint.engine.tiling import Wrap
@@ -33,6 +34,11 @@ class Components:
         self._folders = folders
         self._beside: dict[str, tuple[str, ...]] = {}
         self._shelf = shelf
+
+    @property
+    def broker(self) -> Broker:
+        """Who places them."""
+        return self._shelf.broker
 
     def folder(self, component: str) -> Path:
         """Where a component lies."""

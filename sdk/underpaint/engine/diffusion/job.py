@@ -11,6 +11,7 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl, plan_controls
 from underpaint.engine.diffusion.text import TextEncoding
+from underpaint.engine.diffusion.vae_tiles import TileRun
 from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import fill_hole, resize
 from underpaint.engine.loras.plan import PlannedLora, plan_loras
@@ -71,6 +72,12 @@ class Pass:
     reference_latents: torch.Tensor | None = None
     control_latents: dict[PlannedControl, torch.Tensor] = field(default_factory=dict)
     """Of the images that a control net reads as latents; FLUX only."""
+    encode_edge: int = 0
+    """Edge of the VAE's tiles in latent cells; 0: the picture in one piece."""
+    decode_edge: int = 0
+    encoding: dict[str, TileRun] | None = None
+    """Pictures on their way to latents; see `underpaint.engine.diffusion.vae_steps`."""
+    decoding: TileRun | None = None
 
     @property
     def steps(self) -> int:

@@ -17,11 +17,11 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
-from underpaint.engine.diffusion.job import DiffusionTask, prepare_task, second_pass
-from underpaint.engine.diffusion.latents import begin
+from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
 from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoding, TextReader
+from underpaint.engine.diffusion.vae_steps import decode_next, encode_next, plan_tiles, shrink_tiles
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
 from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
@@ -137,6 +137,11 @@ class LatentFamily(ABC):
         """The first latents of a pass."""
         begin(job, self._parts)
 
+    def _encode_on(self, job: DiffusionTask) -> None:
+        """The next tile of what a pass starts from, and then its first latents."""
+        if encode_next(job, self._parts):
+            self._begin(job)
+
     def _look(self, control: PlannedControl) -> None:
         """Encodes a reference's picture, for families that take references."""
         raise AssertionError(f"{type(self).__name__} takes no references")
@@ -167,6 +172,7 @@ class LatentFamily(ABC):
                 task.notes += self._vocabulary.read(plain(prompt)).notes(self.name)
             if any(span.weight != 1.0 for prompt in prompts for span in parse(prompt)):
                 task.notes.append(f"The model {self.name!r} reads plain words; weights count for nothing.")
+        plan_tiles(task, self._parts)
         return task
 
     def bucket(self, task: Task) -> Hashable:
@@ -183,7 +189,9 @@ class LatentFamily(ABC):
             regions = tuple(text.hidden.shape[1] for text in job.regional)
             return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
-            return (kind, self.name, job.current.size, job.image.tiling)
+            # Tiles are one job's.
+            alone = job.job if job.current.decode_edge else ""
+            return (kind, self.name, job.current.size, job.image.tiling, alone)
         return (kind, self.name, job.job)
 
     def batch_limit(self, task: Task) -> int:
@@ -197,6 +205,12 @@ class LatentFamily(ABC):
         jobs = [cast(DiffusionTask, task) for task in tasks]
         return step_needs(jobs, self._parts, type(self).__name__)
 
+    def save_memory(self, tasks: Sequence[Task]) -> str | None:
+        """Smaller tiles for the VAE; see `underpaint.engine.memory.ladder.Thrifty`."""
+        jobs = [cast(DiffusionTask, task) for task in tasks]
+        # A list: every job's tiles shrink.
+        return "" if any([shrink_tiles(job, self._parts) for job in jobs]) else None
+
     @torch.inference_mode()
     def step(self, tasks: Sequence[Task]) -> None:
         """The next step of tasks in one bucket; see `Family.step`."""
@@ -209,14 +223,14 @@ class LatentFamily(ABC):
                     self._encode_text(jobs[0])
             case StageKind.ENCODING_IMAGE:
                 shown = jobs[0].looking_at
-                self._begin(jobs[0]) if shown is None else self._look(shown)
+                self._encode_on(jobs[0]) if shown is None else self._look(shown)
             case StageKind.DENOISING:
                 # A refiner goes on without: its layers are others.
                 loras = () if jobs[0].current.refined else jobs[0].loras
                 with self._loras.around((self._parts.denoiser,), loras):
                     self._denoise(jobs)
             case StageKind.DECODING:
-                self._decode(jobs)
+                decode_next(jobs, self._parts)
             case StageKind.POST_PROCESSING:
                 raise AssertionError("finish() does this stage")
         for job in jobs:
@@ -284,16 +298,6 @@ class LatentFamily(ABC):
 
     def _told(self, prompt: str) -> str:
         return prompt if self._vocabulary is None else self._vocabulary.read(plain(prompt)).prompt
-
-    def _decode(self, jobs: list[DiffusionTask]) -> None:
-        latents = torch.cat([job.current.latents for job in jobs if job.current.latents is not None])
-        _, wrap = self._parts.vae
-        with wrap.around(jobs[0].image.tiling):
-            pixels = self._parts.autoencoder.decode(latents)
-        for job, picture in zip(jobs, pixels.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-            job.made = picture
-            if job.pass_index + 1 < len(job.passes):
-                second_pass(job)
 
 
 def loads(parts: Parts) -> list[Callable[[], object]]:

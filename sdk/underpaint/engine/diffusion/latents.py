@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from underpaint.engine.diffusion.job import DiffusionTask, Pass
@@ -15,42 +14,41 @@ from underpaint.engine.diffusion.parts import Parts
 
 
 def begin(job: DiffusionTask, parts: Parts) -> None:
-    """Draws a pass's noise and makes its first latents; encodes the picture where there is one."""
-    current, generator = job.current, job.generator
+    """Draws a pass's noise and makes its first latents, from `Pass.encoding` if it starts from a picture."""
+    current, generator, autoencoder = job.current, job.generator, parts.autoencoder
+    encoded = current.encoding or {}
     if current.reference is not None:
-        with parts.vae[1].around(job.image.tiling):
-            current.reference_latents = parts.autoencoder.encode(current.reference, None)
+        current.reference_latents = autoencoder.draw(encoded["reference"].result(), None)
     if current.image is None:
         current.noise = _noise(current, parts, generator)
         current.latents = current.noise * current.sampler.initial_sigma
+        current.encoding = None
         return
-    autoencoder = parts.autoencoder
-    # Full strength starts an inpainting from noise alone, and image to image from the picture even so.
-    from_noise = current.mask is not None and current.strength >= 1.0
-    _, wrap = parts.vae
-    with wrap.around(job.image.tiling):
-        if not (parts.inpaints and from_noise):
-            # A picture that is looked at as well is encoded without noise: the likeliest latents.
-            drawn = generator if current.reference is None else None
-            current.image_latents = autoencoder.encode(current.image, drawn)
-        elif parts.encodes_regardless and autoencoder.encoding_draws:
-            # Nothing of that picture would be left: only its place in the stream is kept.
-            _noise(current, parts, generator)
-        current.noise = _noise(current, parts, generator)
-        if from_noise or current.image_latents is None:
-            current.latents = current.noise * current.sampler.initial_sigma
-        else:
-            current.latents = current.sampler.noised(current.image_latents, current.noise)
-        if current.mask is None:
-            return
+    if "image" in encoded:
+        # A picture that is looked at as well is encoded without noise: the likeliest latents.
+        drawn = generator if current.reference is None else None
+        current.image_latents = autoencoder.draw(encoded["image"].result(), drawn)
+    elif parts.encodes_regardless and autoencoder.encoding_draws:
+        # Nothing of that picture would be left: only its place in the stream is kept.
+        _noise(current, parts, generator)
+    current.noise = _noise(current, parts, generator)
+    if from_noise(current) or current.image_latents is None:
+        current.latents = current.noise * current.sampler.initial_sigma
+    else:
+        current.latents = current.sampler.noised(current.image_latents, current.noise)
+    if current.mask is not None:
         current.mask_cells = parts.mask_cells(current.mask)
         if parts.inpaints:
-            hole = (current.mask < 0.5).astype(np.float32)[..., None]
-            # A masked pixel is 0.0 between -1.0 and 1.0: grey.
-            current.masked_latents = autoencoder.encode((current.image - 0.5) * hole + 0.5, generator)
+            current.masked_latents = autoencoder.draw(encoded["masked"].result(), generator)
         elif autoencoder.encoding_draws:
             # Here the stock pipeline encodes the masked picture and forgets it: keep its place in the stream.
             _noise(current, parts, generator)
+    current.encoding = None
+
+
+def from_noise(current: Pass) -> bool:
+    """Full strength starts an inpainting from noise alone, and image to image from the picture even so."""
+    return current.mask is not None and current.strength >= 1.0
 
 
 def advance(jobs: Sequence[DiffusionTask], output: torch.Tensor) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.memory.estimates import TEXT_BYTES, Need, denoiser_bytes
+from underpaint.geometry import Size
 from underpaint.types import StageKind
 
 
 def step_needs(jobs: Sequence[DiffusionTask], parts: Parts, family: str) -> Need:
     """For jobs of one bucket; `family` names the estimate, so that what is measured corrects its own."""
-    current = jobs[0].current
+    current, vae = jobs[0].current, parts.autoencoder
     match jobs[0].plan[jobs[0].stage_index].kind:
         case StageKind.ENCODING_TEXT:
             return Need(f"{family} text", TEXT_BYTES if parts.device != "cpu" else 0)
@@ -22,8 +23,12 @@ def step_needs(jobs: Sequence[DiffusionTask], parts: Parts, family: str) -> Need
             config = parts.denoiser_config
             return Need(f"{family} denoise", denoiser_bytes(config, current.size, parts.factor, rows, width))
         case StageKind.DECODING:
-            return Need(f"{family} decode", parts.autoencoder.bytes(current.size, len(jobs), encoding=False))
-        case StageKind.ENCODING_IMAGE:
-            return Need(f"{family} encode", parts.autoencoder.bytes(current.size, len(jobs), encoding=True))
+            return vae.need(_tile(current.size, current.decode_edge * vae.factor), len(jobs), encoding=False)
+        case StageKind.ENCODING_IMAGE if jobs[0].looking_at is None:
+            return vae.need(_tile(current.size, current.encode_edge * vae.factor), 1, encoding=True)
         case _:
             return Need()
+
+
+def _tile(size: Size, edge: int) -> Size:
+    return Size(min(size.width, edge), min(size.height, edge)) if edge else size

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 
+from tests.unit.engine.stock import RGB, photo
 from tests.unit.engine.test_loop import Desk
+from tests.unit.engine.worker_process import image_ref
 from underpaint.engine.loop import DeviceLoop
 from underpaint.engine.memory.broker import Broker
 from underpaint.engine.memory.device import Device, Measured
@@ -18,6 +20,7 @@ from underpaint.engine.memory.simulated import SimulatedDevice
 from underpaint.engine.registry import Families
 from underpaint.engine.residency import Shelf
 from underpaint.v1 import job_service_pb2
+from underpaint.wire.images import layout_for
 from underpaint.worker_v1 import worker_service_pb2 as pb
 
 SD15 = "underpaint.engine.families.sd15:StableDiffusion15"
@@ -68,11 +71,27 @@ class Machine(Desk):
         self.loop.start()
 
     def paint(
-        self, name: str, model: Path, *, steps: int = 4, after_step: Callable[[], object] = lambda: None
+        self,
+        name: str,
+        model: Path,
+        *,
+        steps: int = 4,
+        size: int = 64,
+        prompt: str = "moss",
+        source: bool = False,
+        after_step: Callable[[], object] = lambda: None,
     ) -> None:
-        """Starts a job; `after_step` is called on the device's thread, between two steps."""
-        spec = job_service_pb2.JobSpec(prompt="moss", seed=3, steps=steps, scheduler="ddim")
-        spec.text_to_image.width_px = spec.text_to_image.height_px = 64
+        """Starts a job, from a picture with `source`; the device's thread calls `after_step` after each."""
+        spec = job_service_pb2.JobSpec(prompt=prompt, seed=3, steps=steps, scheduler="ddim")
+        inputs = []
+        if source:
+            spec.image_to_image.image.CopyFrom(image_ref("blobs/i"))
+            spec.image_to_image.strength = 0.9
+            path = self.folder / "input.raw"
+            path.write_bytes(photo(size, size).tobytes())
+            inputs = [pb.InputBlob(name="blobs/i", path=str(path), layout=layout_for(RGB, size, size))]
+        else:
+            spec.text_to_image.width_px = spec.text_to_image.height_px = size
         events = self.events[name] = []
         done = self.done[name] = threading.Event()
         folder = self.folder / name
@@ -85,8 +104,9 @@ class Machine(Desk):
             if event.WhichOneof("event") in ("finished", "failed", "cancelled"):
                 done.set()
 
-        source = pb.ModelSource(name=model.name, engine=SD15, path=str(model))
-        self.loop.submit(pb.RunJobRequest(job=name, spec=spec, model=source, output_folder=str(folder)), sink)
+        request = pb.RunJobRequest(job=name, spec=spec, inputs=inputs, output_folder=str(folder))
+        request.model.CopyFrom(pb.ModelSource(name=model.name, engine=SD15, path=str(model)))
+        self.loop.submit(request, sink)
 
     def between_steps(self) -> None:
         """Returns when the loop has come to the end of what it was doing."""
