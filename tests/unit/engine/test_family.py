@@ -12,6 +12,7 @@ import torch
 
 from tests.tiny_models import build_tiny
 from tests.unit.engine.stock import RGB, Case, Ours, disc, distance, photo
+from underpaint.engine.diffusion.vae_steps import decode_next
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.errors import InvalidRequest, OperationUnsupported
@@ -95,7 +96,7 @@ def test_tiling_is_seamless_along_its_axes_and_leaks_into_no_other_job(
     # A seamless decoder commutes with rolling the latents; one that pads with zeros does not.
     def decoded(shift: tuple[int, int]) -> np.ndarray:
         task.current.latents = torch.roll(latents, shift, (2, 3))
-        engine.family._decode([task])
+        decode_next([task], engine.family._parts)
         assert task.made is not None
         return np.roll(task.made, (-8 * shift[0], -8 * shift[1]), (0, 1))
 

@@ -85,7 +85,12 @@ class ClipEncoder:
         """As much of a text as fits, cut off right there; pooled also by an encoder without a projection."""
         tokenizer, encoder = self.network
         read = tokenizer(text, padding="max_length", truncation=True, return_tensors="pt")
-        output = encoder(read.input_ids.to(self._components.device), output_hidden_states=self._penultimate)
+        output = self._components.pace.run(
+            (str(self._components.folder(self.component)), self.component, text),
+            lambda: encoder(
+                read.input_ids.to(self._components.device), output_hidden_states=self._penultimate
+            ),
+        )
         pooled = output.text_embeds if self._projected else output.pooler_output
         return ClipOutput(self._hidden(output), pooled)
 
@@ -107,10 +112,14 @@ class ClipEncoder:
             row = [tokenizer.bos_token_id, *(token.number for token in chunk), tokenizer.eos_token_id]
             mask[index, : len(row)] = 1
             rows.append(row + [tokenizer.pad_token_id] * (length - len(row)))
-        output = encoder(
-            torch.tensor(rows).to(device),
-            attention_mask=mask.to(device) if getattr(encoder.config, "use_attention_mask", False) else None,
-            output_hidden_states=self._penultimate,
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        output = self._components.pace.run(
+            (str(self._components.folder(self.component)), self.component, str(rows)),
+            lambda: encoder(
+                torch.tensor(rows).to(device),
+                attention_mask=mask.to(device) if masked else None,
+                output_hidden_states=self._penultimate,
+            ),
         )
         return self._hidden(output), output.text_embeds if self._projected else None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from underpaint.engine.diffusion.pace import Pace
 from underpaint.engine.diffusion.single_file import load_network
 from underpaint.engine.families.single_file import CONFIG
 from underpaint.engine.memory.broker import Broker
@@ -32,6 +33,8 @@ class Components:
         self.dtype: torch.dtype = getattr(torch, dtype)
         """The number format that the networks compute in."""
         self._folders = folders
+        self.pace = Pace()
+        """How reading prompts is cut into steps; one for all components of a family."""
         self._beside: dict[str, tuple[str, ...]] = {}
         self._shelf = shelf
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -105,6 +105,8 @@ class DiffusionTask(Task):
     refiner_negative: TextEncoding | None = None
     region_texts: tuple[TextEncoding, ...] = ()
     refiner_region_texts: tuple[TextEncoding, ...] = ()
+    read_so_far: dict[Hashable, Any] = field(default_factory=dict)
+    """What text encoders have computed for it while its prompts are read; see `Pace`."""
     made: Floats | None = None
     """The last decoded picture, RGB `(height, width, 3)`."""
 

@@ -18,7 +18,9 @@ import torch
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
+from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.needs import step_needs
+from underpaint.engine.diffusion.pace import MoreToRead
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoding, TextReader
 from underpaint.engine.diffusion.vae_steps import decode_next, encode_next, plan_tiles, shrink_tiles
@@ -163,9 +165,15 @@ class LatentFamily(ABC):
     def prepare(self, assignment: Assignment) -> DiffusionTask:
         """Checks and plans a job; see `Family.prepare`."""
         task = self._plan(assignment)
-        loading, *others = task.plan
+        loading, reading, *others = task.plan
         more = len(self._loras.missing(task.loras))
-        task.plan = (replace(loading, steps=loading.steps + more), *others)
+        texts = 1 + task.guided + (len(task.regions.prompts) if task.regions is not None else 0)
+        passes = texts * sum(len(reader.components) for reader in self._readers())
+        task.plan = (
+            replace(loading, steps=loading.steps + more),
+            replace(reading, steps=passes),
+            *others,
+        )
         if self._vocabulary is not None:
             prompts = (task.resolved.prompt, *(task.regions.prompts if task.regions is not None else ()))
             for prompt in dict.fromkeys(prompts):
@@ -220,7 +228,7 @@ class LatentFamily(ABC):
                 self._load_next(jobs)
             case StageKind.ENCODING_TEXT:
                 with self._loras.read_with(jobs[0].loras, *self._readers()):
-                    self._encode_text(jobs[0])
+                    self._read_on(jobs[0])
             case StageKind.ENCODING_IMAGE:
                 shown = jobs[0].looking_at
                 self._encode_on(jobs[0]) if shown is None else self._look(shown)
@@ -282,11 +290,25 @@ class LatentFamily(ABC):
             for job in jobs:
                 job.stage_step = job.plan[job.stage_index].steps - 1
 
+    def _read_on(self, job: DiffusionTask) -> None:
+        """One forward pass of a text encoder; after the last one the stage is done."""
+        last = job.plan[job.stage_index].steps - 1
+        try:
+            with self._parts.components.pace.step(job.read_so_far):
+                self._encode_text(job)
+        except MoreToRead:
+            # A plan that counted too few ends with the reading, not before it.
+            job.stage_step = min(job.stage_step, last - 1)
+            return
+        job.read_so_far.clear()
+        job.stage_step = last
+
     def _encode_text(self, job: DiffusionTask) -> None:
         job.text, job.negative, job.region_texts = self._read(self._parts, job)
         for text in (job.text, *job.region_texts):
-            if text.dropped:
-                job.notes.append(f"The prompt is too long for this model; it did not read: {text.dropped!r}.")
+            note = f"The prompt is too long for this model; it did not read: {text.dropped!r}."
+            if text.dropped and note not in job.notes:
+                job.notes.append(note)
 
     def _read(self, parts: Parts, job: DiffusionTask) -> Texts:
         def read(prompt: str) -> tuple[TextEncoding, TextEncoding | None]:

@@ -50,7 +50,10 @@ class T5Encoder:
         row = numbers if len(numbers) <= self._length else [*numbers[: self._length - 1], numbers[-1]]
         dropped = numbers[len(row) - 1 : -1] if len(numbers) > len(row) else []
         padded = row + [tokenizer.pad_token_id] * (self._length - len(row))
-        hidden = encoder(torch.tensor([padded]).to(self._components.device)).last_hidden_state
+        hidden = self._components.pace.run(
+            (str(self._components.folder(self.component)), self.component, str(padded)),
+            lambda: encoder(torch.tensor([padded]).to(self._components.device)).last_hidden_state,
+        )
         return T5Output(hidden, tokenizer.decode(dropped).strip() if dropped else "")
 
     def _load(self) -> tuple[Any, Any]:

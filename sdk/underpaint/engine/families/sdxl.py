@@ -42,6 +42,7 @@ class StableDiffusionXL(UNetFamily):
             home = second["unet"].parent
             self._second_index = read_object(home, home / "model_index.json")
             components = Components({**folders, **second}, self.name, shelf, device, dtype)
+            components.pace = self._parts.components.pace
             self._second = UNetParts(components, _encoders(components, self._second_index))
             self._share = refiner_from(Path(source.path))
 

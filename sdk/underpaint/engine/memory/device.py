@@ -173,6 +173,9 @@ def stream(component: Any, device: torch.device) -> bool:
 
     streamed = False
     for module in modules_of(component):
+        if type(module).forward is torch.nn.Module.forward:
+            # Nobody calls it, as the layers of a LoRA: nothing would bring its weights.
+            return False
         apply_group_offloading(
             module,
             onload_device=device,

@@ -78,11 +78,13 @@ class Machine(Desk):
         steps: int = 4,
         size: int = 64,
         prompt: str = "moss",
+        negative: str = "",
         source: bool = False,
         after_step: Callable[[], object] = lambda: None,
     ) -> None:
         """Starts a job, from a picture with `source`; the device's thread calls `after_step` after each."""
-        spec = job_service_pb2.JobSpec(prompt=prompt, seed=3, steps=steps, scheduler="ddim")
+        spec = job_service_pb2.JobSpec(prompt=prompt, negative_prompt=negative, seed=3, steps=steps)
+        spec.scheduler = "ddim"
         inputs = []
         if source:
             spec.image_to_image.image.CopyFrom(image_ref("blobs/i"))
