@@ -74,7 +74,7 @@ def test_a_u_net_without_sizes_is_refused(base: Path, models: Path) -> None:
 async def test_the_daemon_finds_it_by_the_entry_point_and_hands_on_every_component(models: Path) -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     named = project["project"]["entry-points"]["underpaint.engine"]
-    entries = [EntryPoint(name, named[name], "underpaint.engine") for name in ("sd15", "sdxl")]
+    entries = [EntryPoint(name, named[name], "underpaint.engine") for name in ("sd15", "sdxl", "flux")]
     index = ModelIndex([models], load_plugins=lambda: Plugins(lambda group: entries, installed_models=False))
     found = {model.name: model for model in await index.all()}
     assert {name: model.problem for name, model in found.items() if model.problem} == {}
