@@ -26,7 +26,7 @@ assert [info.problem for info in found.infos()] == ["", ""], found.infos()
 verb = found.verbs["wear"]
 assert type(verb).__module__.startswith("plugin_copy."), type(verb)
 assert values_for(verb, prompt="moss") == {"prompt": "moss"}
-print(sorted(found.verbs), sorted(found.control_sources))
+print(sorted(found.verbs.keys() & {"variation", "wear"}), sorted(found.control_sources))
 """
 
 
@@ -42,7 +42,7 @@ def test_a_plugin_with_its_own_copy_of_underpaint_extends_a_packed_host(
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: wear-down\nVersion: 1.0\n", "utf-8")
     (described / "entry_points.txt").write_text("[underpaint.hosts]\nwear = wear_down\n", "utf-8")
     said = run(version, CODE, place)
-    assert said.strip() == "['edit', 'pbr-maps', 'variation', 'wear'] ['layer', 'merged', 'selection']"
+    assert said.strip() == "['variation', 'wear'] ['layer', 'merged', 'selection']"
 
 
 WHEEL = """
