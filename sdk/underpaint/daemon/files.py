@@ -74,7 +74,7 @@ def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> s
         return "it steers other models, see 'underpaint models controls'"
     if kind == kinds.IMAGE_ENCODER:
         return "it serves IP-Adapters, see 'underpaint models controls'"
-    if kind == kinds.LORA:
+    if kind in (kinds.LORA, kinds.EMBEDDING):
         return ""
     if kind == kinds.UPSCALER:
         return ""  # no family's: upscaling finds and runs it

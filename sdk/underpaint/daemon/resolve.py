@@ -11,6 +11,7 @@ from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
 from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
+from underpaint.daemon.embeddings import embedding_sources
 from underpaint.daemon.estimators import function_of
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
@@ -105,6 +106,7 @@ class Resolver:
             _fill(spec, "upscale", model.traits, model.family)
             raise_for(check_scheduler(spec, model.family))
             await resolve_loras(spec, model, self._loras)
+            await embedding_sources(spec, model, self._models)
             asked.tile_px = asked.tile_px or model.traits.native_size
             self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
             masks = resolve_regions(spec, model, _window(spec, "upscale", images), self._blobs)
@@ -123,6 +125,7 @@ class Resolver:
         await apply_preset(spec, model, self._loras)
         _fill(spec, operation, traits, family)
         await resolve_loras(spec, model, self._loras)
+        await embedding_sources(spec, model, self._models)
         images = self._inputs(spec, operation)
         raise_for(
             check_scheduler(spec, family)

@@ -15,6 +15,7 @@ from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.board import MAX_ATTEMPTS, Board
 from underpaint.daemon.control_specs import control_sources
 from underpaint.daemon.controls import ControlIndex
+from underpaint.daemon.embeddings import embedding_sources
 from underpaint.daemon.faults import internal
 from underpaint.daemon.live import LiveJob
 from underpaint.daemon.lora_specs import lora_sources
@@ -152,7 +153,9 @@ class Runner:
         preprocessor, postprocessors = await functions_for(spec, plugins, self._models)
         # Upscaling alone may do without a model.
         painted = preprocessor is None and (bool(spec.model) or spec.WhichOneof("operation") != "upscale")
-        model = to_source(await self._models.find(spec.model)) if painted else None
+        found = await self._models.find(spec.model) if painted else None
+        model = to_source(found) if found is not None else None
+        embeddings = await embedding_sources(spec, found, self._models) if found is not None else []
         inputs = [self._blobs.sealed(name) for name in inputs_of(spec)]
         return RunJobRequest(
             job=live.name,
@@ -164,6 +167,7 @@ class Runner:
             picture_checks=await self._safety.picture_checks(),
             controls=await control_sources(spec, self._controls, plugins),
             loras=await lora_sources(spec, self._loras),
+            embeddings=embeddings,
             inputs=[InputBlob(name=e.name, path=str(e.path), layout=e.layout) for e in inputs],
             output_folder=str(folder),
             # A stream that wants previews usually opens a moment after the job has been submitted.

@@ -37,6 +37,8 @@ class Assignment:
     """One for each of the specification's controls; `underpaint.engine.controls` sees to them."""
     loras: tuple[worker_service_pb2.LoraSource, ...] = ()
     """One for each of the specification's LoRAs; `underpaint.engine.loras` sees to them."""
+    embeddings: tuple[worker_service_pb2.EmbeddingSource, ...] = ()
+    """Embeddings that the prompts name; `underpaint.engine.embeddings` sees to them."""
 
 
 @dataclass(frozen=True)

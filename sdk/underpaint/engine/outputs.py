@@ -45,6 +45,7 @@ def prepare_job(families: Families, job: RunningJob) -> None:
         job.check,
         tuple(request.controls),
         tuple(request.loras),
+        embeddings=tuple(request.embeddings),
     )
     job.task = family.prepare(assignment)
     job.family = family
@@ -90,5 +91,7 @@ def _control_weights(request: worker_service_pb2.RunJobRequest) -> dict[str, str
 
 
 def _lora_weights(request: worker_service_pb2.RunJobRequest) -> dict[str, str]:
-    """Content hashes of the LoRAs' files, by their names."""
-    return {f"lora/{lora.name}": file_sha256(Path(lora.path)) for lora in request.loras}
+    """Content hashes of the LoRAs' and embeddings' files, by kind and name."""
+    files = {f"lora/{lora.name}": lora.path for lora in request.loras}
+    files |= {f"embedding/{one.name}": one.path for one in request.embeddings}
+    return {name: file_sha256(Path(path)) for name, path in files.items()}

@@ -7,5 +7,6 @@ from underpaint.prompts.choices import choose
 from underpaint.prompts.marks import escape
 from underpaint.prompts.tags import LoraTag, take_loras
 from underpaint.prompts.weights import Span, parse, plain
+from underpaint.prompts.words import split_words
 
-__all__ = ["LoraTag", "Span", "choose", "escape", "parse", "plain", "take_loras"]
+__all__ = ["LoraTag", "Span", "choose", "escape", "parse", "plain", "split_words", "take_loras"]

@@ -74,6 +74,14 @@ class LoraSource(_message.Message):
     path: str
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
+class EmbeddingSource(_message.Message):
+    __slots__ = ("name", "path")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
 class UpscalerSource(_message.Message):
     __slots__ = ("name", "path")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -97,7 +105,7 @@ class DescribeWorkerResponse(_message.Message):
     def __init__(self, device: _Optional[str] = ..., engine_version: _Optional[str] = ..., loaded_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunJobRequest(_message.Message):
-    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks", "controls", "loras", "upscaler")
+    __slots__ = ("job", "spec", "model", "inputs", "output_folder", "previews", "priority", "preprocessor", "postprocessors", "picture_checks", "controls", "loras", "embeddings", "upscaler")
     JOB_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +118,7 @@ class RunJobRequest(_message.Message):
     PICTURE_CHECKS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     LORAS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
     UPSCALER_FIELD_NUMBER: _ClassVar[int]
     job: str
     spec: _job_service_pb2.JobSpec
@@ -123,8 +132,9 @@ class RunJobRequest(_message.Message):
     picture_checks: _containers.RepeatedCompositeFieldContainer[PluginFunction]
     controls: _containers.RepeatedCompositeFieldContainer[ControlSource]
     loras: _containers.RepeatedCompositeFieldContainer[LoraSource]
+    embeddings: _containers.RepeatedCompositeFieldContainer[EmbeddingSource]
     upscaler: UpscalerSource
-    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[ControlSource, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[LoraSource, _Mapping]]] = ..., upscaler: _Optional[_Union[UpscalerSource, _Mapping]] = ...) -> None: ...
+    def __init__(self, job: _Optional[str] = ..., spec: _Optional[_Union[_job_service_pb2.JobSpec, _Mapping]] = ..., model: _Optional[_Union[ModelSource, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[InputBlob, _Mapping]]] = ..., output_folder: _Optional[str] = ..., previews: bool = ..., priority: _Optional[_Union[_job_service_pb2.Priority, str]] = ..., preprocessor: _Optional[_Union[PluginFunction, _Mapping]] = ..., postprocessors: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., picture_checks: _Optional[_Iterable[_Union[PluginFunction, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[ControlSource, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[LoraSource, _Mapping]]] = ..., embeddings: _Optional[_Iterable[_Union[EmbeddingSource, _Mapping]]] = ..., upscaler: _Optional[_Union[UpscalerSource, _Mapping]] = ...) -> None: ...
 
 class RunJobResponse(_message.Message):
     __slots__ = ("planned", "stepped", "preview", "finished", "failed", "cancelled")

@@ -137,6 +137,7 @@ class ScriptedWorker(WorkerServiceServicer):
                 "made by a script",
                 *(_told(control) for control in request.controls),
                 *(f"lora {lora.name} at {lora.path}" for lora in request.loras),
+                *(f"embedding {one.name} at {one.path}" for one in request.embeddings),
             ],
             model_sha256={"unet/x.safetensors": "00"},
             resolved=request.spec,

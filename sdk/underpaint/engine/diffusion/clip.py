@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from underpaint.engine.diffusion.chunks import Chunk, Token, split
 from underpaint.engine.diffusion.components import Components, weight_variant
 from underpaint.engine.diffusion.single_file import load_clip
 from underpaint.engine.diffusion.tokenizer_files import load_clip_tokenizer
-from underpaint.engine.prompts import Span
+from underpaint.prompts import Span, split_words
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class ClipEncoder:
         self._projected = projected
         self._penultimate = penultimate
         self.component = encoder
+        self.words: Mapping[str, torch.Tensor] = {}
+        """Words that are read as vectors `(count, width)` in place of their tokens'."""
 
     @property
     def loaded(self) -> bool:
@@ -60,6 +64,12 @@ class ClipEncoder:
         held: tuple[Any, Any] = self._components.get(self.component, self._load)
         return held
 
+    @property
+    def width(self) -> int:
+        """Width of a token's vector."""
+        width: int = self.network[1].config.hidden_size
+        return width
+
     def chunks(self, spans: Sequence[Span], most: int) -> tuple[list[Chunk], str]:
         """A text in at most so many chunks, and the end of it that did not fit. At least one chunk."""
         tokenizer, _ = self.network
@@ -69,7 +79,7 @@ class ClipEncoder:
             for number, name in self._tokens(tokenizer, span.text)
         ]
         found = split(tokens, int(tokenizer.model_max_length) - 2)
-        dropped = [token.number for chunk in found[most:] for token in chunk]
+        dropped = [token.number for chunk in found[most:] for token in chunk if token.number >= 0]
         return found[:most], tokenizer.decode(dropped).strip() if dropped else ""
 
     def encode(self, chunks: Sequence[Chunk]) -> ClipOutput:
@@ -100,8 +110,18 @@ class ClipEncoder:
         return hidden
 
     def _tokens(self, tokenizer: Any, text: str) -> list[tuple[int, str]]:
-        numbers = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-        return list(zip(numbers, tokenizer.convert_ids_to_tokens(numbers), strict=True))
+        """Numbers and names; a vector of `words` goes by a negative number, the first one by -1."""
+        firsts = dict(zip(self.words, accumulate(map(len, self.words.values()), initial=0), strict=False))
+        found: list[tuple[int, str]] = []
+        for piece, word in split_words(text, self.words):
+            if word:
+                found += [
+                    (-1 - firsts[word] - index, f"{word}</w>") for index in range(len(self.words[word]))
+                ]
+                continue
+            numbers = tokenizer(piece, add_special_tokens=False, verbose=False).input_ids
+            found += zip(numbers, tokenizer.convert_ids_to_tokens(numbers), strict=True)
+        return found
 
     def _run(self, chunks: Sequence[Chunk]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Hidden states `(chunks, length, width)` and pooled texts `(chunks, width)`."""
@@ -113,15 +133,37 @@ class ClipEncoder:
             mask[index, : len(row)] = 1
             rows.append(row + [tokenizer.pad_token_id] * (length - len(row)))
         masked = getattr(encoder.config, "use_attention_mask", False)
-        output = self._components.pace.run(
-            (str(self._components.folder(self.component)), self.component, str(rows)),
-            lambda: encoder(
-                torch.tensor(rows).to(device),
-                attention_mask=mask.to(device) if masked else None,
-                output_hidden_states=self._penultimate,
-            ),
-        )
+        numbers = torch.tensor(rows)
+        with self._vectors_at(encoder, numbers):
+            output = self._components.pace.run(
+                (str(self._components.folder(self.component)), self.component, str(rows)),
+                lambda: encoder(
+                    numbers.clamp(min=0).to(device),
+                    attention_mask=mask.to(device) if masked else None,
+                    output_hidden_states=self._penultimate,
+                ),
+            )
         return self._hidden(output), output.text_embeds if self._projected else None
+
+    @contextmanager
+    def _vectors_at(self, encoder: Any, numbers: torch.Tensor) -> Iterator[None]:
+        """Has the vectors of `words` stand where numbers are negative, for one call."""
+        if not bool((numbers < 0).any()):
+            yield
+            return
+        vectors = torch.cat(list(self.words.values()))
+
+        def put(_layer: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            place = (numbers < 0).to(output.device)
+            return output.masked_scatter(
+                place[..., None], vectors[-1 - numbers[numbers < 0]].to(output.device, output.dtype)
+            )
+
+        hook = encoder.get_input_embeddings().register_forward_hook(put)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer

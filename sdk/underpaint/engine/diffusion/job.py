@@ -12,6 +12,7 @@ import torch
 from underpaint.engine.controls.plan import PlannedControl, plan_controls
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.vae_tiles import TileRun
+from underpaint.engine.embeddings import PlannedEmbedding
 from underpaint.engine.family import Assignment, Task
 from underpaint.engine.inpaint import fill_hole, resize
 from underpaint.engine.loras.plan import PlannedLora, plan_loras
@@ -94,6 +95,8 @@ class DiffusionTask(Task):
     generator: torch.Generator
     controls: tuple[PlannedControl, ...]
     loras: tuple[PlannedLora, ...]
+    embeddings: tuple[PlannedEmbedding, ...] = ()
+    """What the prompts name."""
     regions: RegionPlan | None = None
     guided: bool
     """Whether the denoiser runs twice, with and without the prompt."""

@@ -24,6 +24,7 @@ from underpaint.engine.diffusion.pace import MoreToRead
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.text import TextEncoding, TextReader
 from underpaint.engine.diffusion.vae_steps import decode_next, encode_next, plan_tiles, shrink_tiles
+from underpaint.engine.embeddings import knowing, plan_embeddings
 from underpaint.engine.families.folder import TRAITS_FILE, read_object, unusable
 from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
@@ -165,6 +166,7 @@ class LatentFamily(ABC):
     def prepare(self, assignment: Assignment) -> DiffusionTask:
         """Checks and plans a job; see `Family.prepare`."""
         task = self._plan(assignment)
+        task.embeddings = plan_embeddings(assignment)
         loading, reading, *others = task.plan
         more = len(self._loras.missing(task.loras))
         texts = 1 + task.guided + (len(task.regions.prompts) if task.regions is not None else 0)
@@ -227,7 +229,10 @@ class LatentFamily(ABC):
             case StageKind.LOADING:
                 self._load_next(jobs)
             case StageKind.ENCODING_TEXT:
-                with self._loras.read_with(jobs[0].loras, *self._readers()):
+                with (
+                    self._loras.read_with(jobs[0].loras, jobs[0].embeddings, *self._readers()),
+                    knowing(jobs[0].embeddings, *self._readers()),
+                ):
                     self._read_on(jobs[0])
             case StageKind.ENCODING_IMAGE:
                 shown = jobs[0].looking_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -112,6 +112,15 @@ class TextEncoders:
         """An encoder's network, loaded if need be."""
         network: torch.nn.Module = self._encoders[component].network[1]
         return network
+
+    def widths(self) -> dict[str, int]:
+        """Width of a token's vector, by encoder."""
+        return {name: encoder.width for name, encoder in self._encoders.items()}
+
+    def learn(self, words: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+        """From now on these words are read as vectors `(count, width)`, by encoder; no others are."""
+        for name, encoder in self._encoders.items():
+            encoder.words = {word: vectors[name] for word, vectors in words.items() if name in vectors}
 
     def encode(self, prompt: str) -> TextEncoding:
         """What the denoiser reads for a prompt, weights and all."""

@@ -6,7 +6,7 @@ ran before. For the device's one thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,10 +70,12 @@ class Loras:
                 hook.remove()
 
     @contextmanager
-    def read_with(self, loras: tuple[PlannedLora, ...], *readers: TextReader) -> Iterator[None]:
-        """Has text encoders read with LoRAs, and `readers` remember what they read as read so."""
+    def read_with(
+        self, loras: tuple[PlannedLora, ...], beside: Hashable, *readers: TextReader
+    ) -> Iterator[None]:
+        """Has text encoders read with LoRAs; `readers` remember it as read so, and with what is `beside`."""
         for reader in readers:
-            reader.recent.variant = loras
+            reader.recent.variant = (loras, beside) if loras or beside else ()
         try:
             with self.around(self._parts.text.components, loras):
                 yield
