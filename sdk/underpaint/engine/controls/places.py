@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -15,11 +16,17 @@ from underpaint.engine.controls.plan import PlannedControl
 from underpaint.geometry import Size
 
 _CROSS = "attn2"
+_found: WeakKeyDictionary[Any, list[tuple[str, Any]]] = WeakKeyDictionary()
 
 
 def attentions(unet: Any) -> list[tuple[str, Any]]:
-    """The cross-attentions of a U-Net by name."""
-    return [(name, module) for name, module in unet.named_modules() if name.rpartition(".")[2] == _CROSS]
+    """The cross-attentions of a U-Net by name. Looked for once: a network has thousands of parts."""
+    found = _found.get(unet)
+    if found is None:
+        parts = unet.named_modules()
+        found = [(name, module) for name, module in parts if name.rpartition(".")[2] == _CROSS]
+        _found[unet] = found
+    return found
 
 
 def counting(unet: Any, role: str, name: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -173,14 +174,11 @@ def _joined(processors: Sequence[Any]) -> Any:
     """One of diffusers' IP processors with the keys and values of several; shares their weights."""
     if len(processors) == 1:
         return processors[0]
-    first = processors[0]
-    with torch.device("meta"):
-        joined = type(first)(
-            first.hidden_size,
-            first.cross_attention_dim,
-            num_tokens=[one.num_tokens[0] for one in processors],
-            scale=1.0,
-        )
-    for name in ("to_k_ip", "to_v_ip"):
-        setattr(joined, name, torch.nn.ModuleList(getattr(one, name)[0] for one in processors))
+    # A copy without the modules of the first: making a new one for each attention takes longer than a step.
+    joined = copy(processors[0])
+    joined._modules = {}
+    joined.num_tokens = [one.num_tokens[0] for one in processors]
+    joined.scale = [1.0] * len(processors)
+    joined.to_k_ip = [one.to_k_ip[0] for one in processors]
+    joined.to_v_ip = [one.to_v_ip[0] for one in processors]
     return joined
