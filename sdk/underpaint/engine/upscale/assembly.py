@@ -14,6 +14,8 @@ from underpaint.engine.upscale.lanczos import as_words, region
 from underpaint.geometry import Size, Span, shares
 from underpaint.types import PixelFormat, RowOrder, Tiling
 
+STRIP = 32
+"""Rows that are handed on at a time: converting them takes several times their memory."""
 Keep = Callable[[int, Floats], None]
 """Takes finished rows: the number of the first, and RGB `(rows, width, 3)` in 0.0 … 1.0."""
 
@@ -77,9 +79,9 @@ class Assembly:
         for row in range(self._top, self._top + count):
             if row not in self._alone:
                 self._put_aside(row)
-        if first < last:
-            rows = slice(first - self._top, last - self._top)
-            self._keep(first, self._sum[rows] / self._share[rows])
+        for begin in range(first, last, STRIP):
+            rows = slice(begin - self._top, min(begin + STRIP, last) - self._top)
+            self._keep(begin, self._sum[rows] / self._share[rows])
         for band in (self._sum, self._share):
             band[: len(band) - count] = band[count:].copy()
             band[len(band) - count :] = 0.0

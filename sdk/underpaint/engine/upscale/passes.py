@@ -10,13 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.engine.pixels.color import Floats
-from underpaint.engine.upscale.assembly import Assembly, Encoded, Stored
+from underpaint.engine.upscale.assembly import STRIP, Assembly, Encoded, Stored
 from underpaint.engine.upscale.lanczos import as_floats, region
 from underpaint.geometry import Size, Span, spans
 from underpaint.types import Tiling
-
-STRIP = 64
-"""Rows that are scaled at a time where no network takes part."""
 
 
 @dataclass(frozen=True, slots=True)
