@@ -44,6 +44,7 @@ CAPABILITIES = (
     "regions",
     "resumable-watch",
     "scheduler-parameters",
+    "upscale",
     "yield-memory",
 )
 
