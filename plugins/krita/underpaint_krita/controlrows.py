@@ -67,7 +67,7 @@ class ControlsSection(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes 
             self.rows.append(ControlBox(self._controller, len(self.rows)))
             self._list.addWidget(self.rows[-1])
         if rows:
-            offers, roles = controls.offers(), controls.roles()
+            offers, roles = controls.recent_offers(), controls.roles()
             for box, row in zip(self.rows, rows, strict=True):
                 box.show_row(row, offers, roles)
 

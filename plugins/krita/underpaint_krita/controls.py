@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -32,6 +33,8 @@ from .adapter import KritaAdapter
 from .documents import node_id
 
 _ANNOTATION = "underpaint-controls"
+_RECENT_S = 0.2
+"""How long what was seen of the layers serves for showing: all of the docker asks in one go."""
 
 
 class Models(Protocol):
@@ -54,6 +57,7 @@ class Controls:
         self._adapter, self._models, self._extensions, self._changed = adapter, models, extensions, changed
         self.preprocessors: tuple[PreprocessorInfo, ...] = ()
         """Those of the daemon; none while it has not told."""
+        self._seen: tuple[float, ControlOffers] | None = None
 
     @property
     def rows(self) -> tuple[ControlRow, ...]:
@@ -69,6 +73,7 @@ class Controls:
         modified = document.modified()
         document.setAnnotation(_ANNOTATION, "What pictures keep to", pack_rows(rows).encode())
         document.setModified(modified)  # nothing was painted that could be lost
+        self._seen = None
         self._changed()
 
     def change(self, number: int, row: ControlRow | None) -> None:
@@ -93,6 +98,13 @@ class Controls:
         some = document is not None and document.selection() is not None  # bounds take long where it is large
         return control_offers(self._adapter, sources, self.preprocessors, selected=lambda: some)
 
+    def recent_offers(self) -> ControlOffers:
+        """The same, as it was a moment ago: for showing, several times a second."""
+        now = time.monotonic()
+        if self._seen is None or now - self._seen[0] > _RECENT_S:
+            self._seen = now, self.offers()
+        return self._seen[1]
+
     def roles(self) -> tuple[str, ...]:
         """What the models for filling and for generating take."""
         return roles_of(map(self._models.model, ("txt2img", "inpaint")))
@@ -115,7 +127,7 @@ class Controls:
         rows = self.rows
         if not rows:
             return ""
-        offers, model = self.offers(), self._models.model(operation)
+        offers, model = self.recent_offers(), self._models.model(operation)
         return next(filter(None, (offers.problem(row, model) for row in rows)), "")
 
     def attached(self) -> tuple[AttachedControl, ...]:
@@ -150,7 +162,7 @@ class Controls:
 
     def _on_preprocessors(self, found: Sequence[PreprocessorInfo] | UnderpaintError) -> None:
         if not isinstance(found, UnderpaintError):  # the models' answer tells of a daemon that is lost
-            self.preprocessors = tuple(found)
+            self.preprocessors, self._seen = tuple(found), None
             self._changed()
 
 
