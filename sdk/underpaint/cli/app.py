@@ -16,6 +16,7 @@ from underpaint.cli import (
     hosts,
     inspect,
     jobs,
+    latents,
     models,
     new_host,
     pictures,
@@ -74,5 +75,6 @@ app.command()(guarded(conformance.conformance))
 app.command()(guarded(new_host.new_host))
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(latents.app, name="latents")
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(textures.app, name="textures")

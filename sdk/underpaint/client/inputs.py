@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from underpaint.types import Control, GenerateRequest, Image, PreprocessRequest, Request
+from underpaint.types import Control, GenerateRequest, Image, LatentsRequest, PreprocessRequest, Request
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.jobs import request_to_spec
 from underpaint.wire.regions import ControlPixels
@@ -25,7 +25,7 @@ class Inputs:
     async def spec(self, request: Request) -> job_service_pb2.JobSpec:
         """The specification that refers to the uploaded pixels."""
         image = await self._optional(request.image)
-        if isinstance(request, PreprocessRequest):
+        if isinstance(request, (PreprocessRequest, LatentsRequest)):
             return request_to_spec(request, image)
         controls = await self._controls(request.controls)
         mask = await self._optional(request.mask) if isinstance(request, GenerateRequest) else None

@@ -13,6 +13,7 @@ from underpaint.daemon.control_specs import resolve_controls
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.embeddings import embedding_sources
 from underpaint.daemon.estimators import function_of
+from underpaint.daemon.latents_specs import resolve_latents
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
@@ -78,7 +79,12 @@ class Resolver:
         spec = JobSpec()
         spec.CopyFrom(asked)
         operation = spec.WhichOneof("operation") or ""
-        resolve = {"preprocess": self._preprocess, "upscale": self._upscale}.get(operation)
+        others = {
+            "preprocess": self._preprocess,
+            "upscale": self._upscale,
+            "use_latents": self._use_latents,
+        }
+        resolve = others.get(operation)
         inputs = await (resolve(spec) if resolve is not None else self._paint(spec, operation))
         await self._safety.check_request(spec)
         return Resolved(spec, {entry.name: entry.layout for entry in inputs.values()})
@@ -116,6 +122,18 @@ class Resolver:
         _output(spec, "upscale", images)
         self._blobs.check_room(_result_bytes(spec, asked.width_px, asked.height_px))
         return images | needed
+
+    async def _use_latents(self, spec: JobSpec) -> dict[str, Entry]:
+        model = await self._model(spec, "img2img")
+        traits, family = model.traits, model.family
+        if traits is None or family is None:
+            raise AssertionError("the index hands out usable models only")
+        _fill(spec, "use_latents", traits, family)
+        raise_for(check_scheduler(spec, family))
+        images = {"image": self._input(spec.use_latents.image)}
+        resolve_latents(spec, traits, images["image"].layout)
+        self._room(spec, images)
+        return images
 
     async def _paint(self, spec: JobSpec, operation: str) -> dict[str, Entry]:
         model = await self._model(spec, OPERATIONS[operation])

@@ -291,6 +291,8 @@ def inputs_of(spec: JobSpec) -> list[str]:
         found = [spec.edit_image.image.blob]
     elif operation == "inpaint":
         found = [spec.inpaint.image.blob, spec.inpaint.mask.blob]
+    elif operation == "use_latents":
+        found = [spec.use_latents.image.blob]
     elif operation == "preprocess":
         found = [spec.preprocess.image.blob]
     elif operation == "upscale":

@@ -26,6 +26,8 @@ OPERATIONS = {
     "image_to_image": "img2img",
     "inpaint": "inpaint",
     "edit_image": "edit",
+    # Whoever goes on from a picture's latents can have them from elsewhere.
+    "use_latents": "img2img",
 }
 DEFAULT_STRENGTH = {"txt2img": 1.0, "img2img": 0.6, "inpaint": 1.0, "edit": 1.0}
 

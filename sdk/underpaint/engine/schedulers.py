@@ -103,6 +103,8 @@ class Sampler:
             # At least one step: a faint strength is still a wish for some change.
             start = max(start, min(by_strength, len(self.timesteps) - 1))
         self.timesteps = self.timesteps[start:end]
+        self.skipped = start // self._scheduler.order
+        """Steps that are left out at the beginning."""
         if (strength is not None or start) and hasattr(self._scheduler, "set_begin_index"):
             self._scheduler.set_begin_index(start)
         accepted = inspect.signature(self._scheduler.step).parameters

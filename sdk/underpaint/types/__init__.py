@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from underpaint.types.controls import Control, ControlModelInfo, ControlRole
 from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
+from underpaint.types.latents import LATENTS_FORMAT, LatentsAction, LatentsRequest
 from underpaint.types.loras import Lora, LoraInfo
 from underpaint.types.models import FreedMemory, ModelInfo, ModelList
 from underpaint.types.pixels import (
@@ -38,6 +39,7 @@ from underpaint.types.schedulers import PresetInfo, SchedulerInfo
 from underpaint.types.server import PluginInfo, ServerInfo, WorkerInfo
 
 __all__ = [
+    "LATENTS_FORMAT",
     "MASK_FORMAT",
     "Alpha",
     "Bounds",
@@ -56,6 +58,8 @@ __all__ = [
     "JobUpdate",
     "Lora",
     "LoraInfo",
+    "LatentsAction",
+    "LatentsRequest",
     "ModelInfo",
     "ModelList",
     "Parameter",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from underpaint.types.controls import Control
+from underpaint.types.latents import LatentsRequest
 from underpaint.types.loras import Lora
 from underpaint.types.pixels import Image, PixelFormat
 from underpaint.types.regions import Region
@@ -162,7 +163,7 @@ class UpscaleRequest:
     """How the result shall lie in memory; None: RGB(A) as the picture has alpha, u8, sRGB, top row first."""
 
 
-Request: TypeAlias = GenerateRequest | PreprocessRequest | UpscaleRequest
+Request: TypeAlias = GenerateRequest | PreprocessRequest | UpscaleRequest | LatentsRequest
 """Everything that can be submitted."""
 
 

@@ -43,6 +43,14 @@ class ResultForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESULT_FORM_UNSPECIFIED: _ClassVar[ResultForm]
     RESULT_FORM_LAYER: _ClassVar[ResultForm]
     RESULT_FORM_MERGED: _ClassVar[ResultForm]
+
+class LatentsAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LATENTS_ACTION_UNSPECIFIED: _ClassVar[LatentsAction]
+    LATENTS_ACTION_ENCODE: _ClassVar[LatentsAction]
+    LATENTS_ACTION_DECODE: _ClassVar[LatentsAction]
+    LATENTS_ACTION_NOISE: _ClassVar[LatentsAction]
+    LATENTS_ACTION_DENOISE: _ClassVar[LatentsAction]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -65,6 +73,11 @@ PRIORITY_BATCH: Priority
 RESULT_FORM_UNSPECIFIED: ResultForm
 RESULT_FORM_LAYER: ResultForm
 RESULT_FORM_MERGED: ResultForm
+LATENTS_ACTION_UNSPECIFIED: LatentsAction
+LATENTS_ACTION_ENCODE: LatentsAction
+LATENTS_ACTION_DECODE: LatentsAction
+LATENTS_ACTION_NOISE: LatentsAction
+LATENTS_ACTION_DENOISE: LatentsAction
 
 class TextToImage(_message.Message):
     __slots__ = ("width_px", "height_px", "x_px", "y_px")
@@ -143,6 +156,18 @@ class Upscale(_message.Message):
     tile_px: int
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., factor: _Optional[float] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., upscaler: _Optional[str] = ..., strength: _Optional[float] = ..., tile_px: _Optional[int] = ...) -> None: ...
 
+class UseLatents(_message.Message):
+    __slots__ = ("action", "image", "step", "step_pictures")
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STEP_PICTURES_FIELD_NUMBER: _ClassVar[int]
+    action: LatentsAction
+    image: _image_pb2.ImageRef
+    step: int
+    step_pictures: bool
+    def __init__(self, action: _Optional[_Union[LatentsAction, str]] = ..., image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., step: _Optional[int] = ..., step_pictures: bool = ...) -> None: ...
+
 class Control(_message.Message):
     __slots__ = ("image", "role", "strength", "start", "end", "mask", "model", "preprocessor", "parameters")
     class ParametersEntry(_message.Message):
@@ -195,7 +220,7 @@ class Region(_message.Message):
     def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "use_latents", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters")
     class SchedulerParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +239,7 @@ class JobSpec(_message.Message):
     IMAGE_TO_IMAGE_FIELD_NUMBER: _ClassVar[int]
     INPAINT_FIELD_NUMBER: _ClassVar[int]
     PREPROCESS_FIELD_NUMBER: _ClassVar[int]
+    USE_LATENTS_FIELD_NUMBER: _ClassVar[int]
     EDIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     UPSCALE_FIELD_NUMBER: _ClassVar[int]
     TILE_X_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +263,7 @@ class JobSpec(_message.Message):
     image_to_image: ImageToImage
     inpaint: Inpaint
     preprocess: Preprocess
+    use_latents: UseLatents
     edit_image: EditImage
     upscale: Upscale
     tile_x: bool
@@ -249,7 +276,7 @@ class JobSpec(_message.Message):
     preset: str
     regions: _containers.RepeatedCompositeFieldContainer[Region]
     scheduler_parameters: _containers.ScalarMap[str, float]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., preset: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., scheduler_parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., use_latents: _Optional[_Union[UseLatents, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., preset: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., scheduler_parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

@@ -10,6 +10,7 @@ from underpaint.types import (
     JobOrigin,
     JobState,
     JobUpdate,
+    LatentsRequest,
     PlannedStage,
     PreprocessRequest,
     Preview,
@@ -23,6 +24,7 @@ from underpaint.types import (
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.controls import control_to_message
 from underpaint.wire.images import format_to_layout, result_to_ref
+from underpaint.wire.latents import latents_to_spec
 from underpaint.wire.limits import raise_for
 from underpaint.wire.loras import loras_to_messages
 from underpaint.wire.plain import time_from, to_plain
@@ -77,6 +79,8 @@ def request_to_spec(
     Raises `InvalidRequest` whose violations name every field that is out of range.
     """
     raise_for(check_request(request))
+    if isinstance(request, LatentsRequest):
+        return latents_to_spec(request, image)
     if isinstance(request, PreprocessRequest):
         return _preprocess_to_spec(request, image)
     if isinstance(request, UpscaleRequest):

@@ -6,6 +6,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_controls
 from underpaint.wire.images import MAX_EDGE, format_of
+from underpaint.wire.latents import check_use_latents
 from underpaint.wire.loras import check_loras
 from underpaint.wire.ranges import (
     MAX_CLIENT_ID,
@@ -50,6 +51,8 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         found += _image(spec.edit_image.image, f"{field}.edit_image.image")
     elif operation == "inpaint":
         found += _inpaint(spec.inpaint, f"{field}.inpaint")
+    elif operation == "use_latents":
+        return found + check_use_latents(spec, field)
     elif operation == "preprocess":
         found += _image(spec.preprocess.image, f"{field}.preprocess.image")
         found += check_preprocess(spec.preprocess.preprocessor, spec.preprocess.parameters, field)
@@ -60,7 +63,8 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
         found += _image(spec.upscale.image, f"{field}.upscale.image")
         found += check_upscale(spec, field)
     else:
-        text = "set one of text_to_image, image_to_image, edit_image, inpaint, preprocess and upscale"
+        known = "text_to_image, image_to_image, edit_image, inpaint, preprocess, upscale and use_latents"
+        text = f"set one of {known}"
         found.append(Violation(f"{field}.operation", text))
     found += check_postprocess(spec.postprocess, field)
     found += check_controls(spec.controls, field)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from underpaint.errors import Violation
-from underpaint.types import GenerateRequest, JobOrigin, PreprocessRequest, Request, UpscaleRequest
+from underpaint.types import (
+    GenerateRequest,
+    JobOrigin,
+    LatentsRequest,
+    PreprocessRequest,
+    Request,
+    UpscaleRequest,
+)
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
+from underpaint.wire.latents import check_latents_request
 from underpaint.wire.limits import check_origin
 from underpaint.wire.loras import check_loras, loras_to_messages
 from underpaint.wire.ranges import (
@@ -32,6 +40,8 @@ def check_request(request: Request) -> list[Violation]:
 
     Zero is a mistake here, not "the default": None is the default.
     """
+    if isinstance(request, LatentsRequest):
+        return check_latents_request(request)
     if isinstance(request, PreprocessRequest):
         return check_preprocess(request.preprocessor, request.parameters, "spec")
     if isinstance(request, UpscaleRequest):

@@ -35,6 +35,7 @@ CAPABILITIES = (
     "chunked-pixels",
     "controls",
     "job-journal",
+    "latents",
     "loras",
     "mapped-pixels",
     "postprocess",

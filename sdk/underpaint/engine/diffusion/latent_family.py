@@ -18,6 +18,14 @@ import torch
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
+from underpaint.engine.diffusion.latent_tools import (
+    LatentsTask,
+    before_step,
+    begin_latents,
+    pictures_of,
+    plan_latents,
+    show_next,
+)
 from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.pace import MoreToRead
@@ -121,6 +129,16 @@ class LatentFamily(ABC):
 
     def _plan(self, assignment: Assignment) -> DiffusionTask:
         """A job with its passes. Any thread; raises what `prepare_task` does."""
+        if assignment.spec.WhichOneof("operation") == "use_latents":
+            return plan_latents(
+                assignment,
+                self._traits,
+                self.name,
+                self._parts,
+                self._sampler,
+                guided=self._guided,
+                missing=len(self._missing(())),
+            )
         return prepare_task(
             assignment,
             self._traits,
@@ -182,7 +200,8 @@ class LatentFamily(ABC):
                 task.notes += self._vocabulary.read(plain(prompt)).notes(self.name)
             if any(span.weight != 1.0 for prompt in prompts for span in parse(prompt)):
                 task.notes.append(f"The model {self.name!r} reads plain words; weights count for nothing.")
-        plan_tiles(task, self._parts)
+        if not isinstance(task, LatentsTask):
+            plan_tiles(task, self._parts)
         return task
 
     def bucket(self, task: Task) -> Hashable:
@@ -199,8 +218,8 @@ class LatentFamily(ABC):
             regions = tuple(text.hidden.shape[1] for text in job.regional)
             return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
-            # Tiles are one job's.
-            alone = job.job if job.current.decode_edge else ""
+            # Tiles are one job's, and so are the pictures of steps.
+            alone = job.job if job.current.decode_edge or isinstance(job, LatentsTask) else ""
             return (kind, self.name, job.current.size, job.image.tiling, alone)
         return (kind, self.name, job.job)
 
@@ -219,7 +238,8 @@ class LatentFamily(ABC):
         """Smaller tiles for the VAE; see `underpaint.engine.memory.ladder.Thrifty`."""
         jobs = [cast(DiffusionTask, task) for task in tasks]
         # A list: every job's tiles shrink.
-        return "" if any([shrink_tiles(job, self._parts) for job in jobs]) else None
+        whole = [job for job in jobs if not isinstance(job, LatentsTask)]
+        return "" if any([shrink_tiles(job, self._parts) for job in whole]) else None
 
     @torch.inference_mode()
     def step(self, tasks: Sequence[Task]) -> None:
@@ -235,15 +255,24 @@ class LatentFamily(ABC):
                 ):
                     self._read_on(jobs[0])
             case StageKind.ENCODING_IMAGE:
-                shown = jobs[0].looking_at
-                self._encode_on(jobs[0]) if shown is None else self._look(shown)
+                if isinstance(jobs[0], LatentsTask):
+                    begin_latents(jobs[0], self._parts)
+                else:
+                    shown = jobs[0].looking_at
+                    self._encode_on(jobs[0]) if shown is None else self._look(shown)
             case StageKind.DENOISING:
+                for job in jobs:
+                    if isinstance(job, LatentsTask):
+                        before_step(job, self._parts)
                 # A refiner goes on without: its layers are others.
                 loras = () if jobs[0].current.refined else jobs[0].loras
                 with self._loras.around((self._parts.denoiser,), loras):
                     self._denoise(jobs)
             case StageKind.DECODING:
-                decode_next(jobs, self._parts)
+                if isinstance(jobs[0], LatentsTask):
+                    show_next(jobs[0], self._parts)
+                else:
+                    decode_next(jobs, self._parts)
             case StageKind.POST_PROCESSING:
                 raise AssertionError("finish() does this stage")
         for job in jobs:
@@ -264,6 +293,8 @@ class LatentFamily(ABC):
     def finish(self, task: Task) -> Sequence[Picture]:
         """Compositing and conversion; see `Family.finish`."""
         job = cast(DiffusionTask, task)
+        if isinstance(job, LatentsTask):
+            return pictures_of(job)
         if job.made is None:
             raise AssertionError("the last pass has been decoded")
         return [finish_picture(job.image, job.made)]

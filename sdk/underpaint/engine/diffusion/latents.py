@@ -20,7 +20,7 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
     if current.reference is not None:
         current.reference_latents = autoencoder.draw(encoded["reference"].result(), None)
     if current.image is None:
-        current.noise = _noise(current, parts, generator)
+        current.noise = draw_noise(current, parts, generator)
         current.latents = current.noise * current.sampler.initial_sigma
         current.encoding = None
         return
@@ -30,8 +30,8 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
         current.image_latents = autoencoder.draw(encoded["image"].result(), drawn)
     elif parts.encodes_regardless and autoencoder.encoding_draws:
         # Nothing of that picture would be left: only its place in the stream is kept.
-        _noise(current, parts, generator)
-    current.noise = _noise(current, parts, generator)
+        draw_noise(current, parts, generator)
+    current.noise = draw_noise(current, parts, generator)
     if from_noise(current) or current.image_latents is None:
         current.latents = current.noise * current.sampler.initial_sigma
     else:
@@ -42,7 +42,7 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
             current.masked_latents = autoencoder.draw(encoded["masked"].result(), generator)
         elif autoencoder.encoding_draws:
             # Here the stock pipeline encodes the masked picture and forgets it: keep its place in the stream.
-            _noise(current, parts, generator)
+            draw_noise(current, parts, generator)
     current.encoding = None
 
 
@@ -87,6 +87,7 @@ def blend(current: Pass) -> None:
     current.latents = torch.where(active, current.latents, kept)
 
 
-def _noise(current: Pass, parts: Parts, generator: torch.Generator) -> torch.Tensor:
+def draw_noise(current: Pass, parts: Parts, generator: torch.Generator) -> torch.Tensor:
+    """Noise for a pass's latents, drawn on the CPU."""
     height, width = current.size.height // parts.factor, current.size.width // parts.factor
     return torch.randn((1, parts.autoencoder.channels, height, width), generator=generator).to(parts.device)
