@@ -1,7 +1,7 @@
 """The VAE and noise as tools: latents encoded, decoded, noised to a step, denoised from it.
 
-Pictures go through the VAE in one piece. Noise is drawn where image to image draws it, so that noising to a step and denoising from it with one seed
-makes the same latents, bit by bit.
+Pictures go through the VAE in one piece. Noise is drawn where image to image draws it, so that noising to a
+step and denoising from it with one seed makes the same latents, bit by bit.
 """
 
 from __future__ import annotations
