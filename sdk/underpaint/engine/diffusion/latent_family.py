@@ -189,11 +189,9 @@ class LatentFamily(ABC):
         more = len(self._loras.missing(task.loras))
         texts = 1 + task.guided + (len(task.regions.prompts) if task.regions is not None else 0)
         passes = texts * sum(len(reader.components) for reader in self._readers())
-        task.plan = (
-            replace(loading, steps=loading.steps + more),
-            replace(reading, steps=passes),
-            *others,
-        )
+        if reading.kind is StageKind.ENCODING_TEXT:
+            reading = replace(reading, steps=passes)
+        task.plan = (replace(loading, steps=loading.steps + more), reading, *others)
         if self._vocabulary is not None:
             prompts = (task.resolved.prompt, *(task.regions.prompts if task.regions is not None else ()))
             for prompt in dict.fromkeys(prompts):
