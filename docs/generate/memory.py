@@ -38,6 +38,9 @@ nobody else on the card: not measured on real ones. A picture from words, one at
 
 *on the card*: there for as long as the model is used. *on the card until done*: put out when the next part
 needs its room, and back when it is its turn. *layer by layer*: weights stay in RAM, which is slower.
+
+On a card of your own, `python -m tests.gpu.memory` in a checkout measures every family through every
+operation, full-size networks with random weights in bfloat16 within 24 GB, and SDXL within 8.
 """
 
 

@@ -72,9 +72,10 @@ class Device(Protocol):
 
 
 class TorchDevice:
-    """A device of torch: "cpu", "cuda:0", "mps"."""
+    """A device of torch: "cpu", "cuda:0", "mps". `limit`: of CUDA use no more than so many bytes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, limit: int | None = None) -> None:
+        self._limit = limit
         self._device = torch.device(name)
         self._kind = self._device.type
         self._pinned: dict[int, dict[int, torch.Tensor]] = {}
@@ -98,7 +99,8 @@ class TorchDevice:
     def total(self) -> int:
         """See `Device`."""
         if self._kind == "cuda":
-            return int(torch.cuda.mem_get_info(self._device)[1])
+            total = int(torch.cuda.mem_get_info(self._device)[1])
+            return total if self._limit is None else min(total, self._limit)
         if self._kind == "mps":
             return int(torch.mps.recommended_max_memory())
         return machine_memory()
@@ -106,8 +108,10 @@ class TorchDevice:
     def free(self) -> int:
         """See `Device`; for a CPU everything, since nothing has to be moved there."""
         if self._kind == "cuda":
-            unused = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
-            return int(torch.cuda.mem_get_info(self._device)[0]) + unused
+            reserved = torch.cuda.memory_reserved(self._device)
+            unused = reserved - torch.cuda.memory_allocated(self._device)
+            others = int(torch.cuda.mem_get_info(self._device)[0])
+            return (others if self._limit is None else min(others, self._limit - reserved)) + unused
         if self._kind == "mps":
             return self.total() - int(torch.mps.current_allocated_memory())
         return machine_memory()
