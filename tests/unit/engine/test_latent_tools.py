@@ -50,6 +50,7 @@ def use(
     task = ours.family.prepare(Assignment("jobs/1", spec, {"blobs/image": raster}))
     assert task.plan[-1].steps == 1
     while not task.ready_to_finish:
+        ours.family.needs([task])
         ours.family.step([task])
     return ours.family.finish(task)
 

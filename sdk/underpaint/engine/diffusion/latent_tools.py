@@ -60,6 +60,11 @@ class LatentsTask(DiffusionTask):
     """What was decoded of them, RGB `(height, width, 3)`."""
 
     @property
+    def looking_at(self) -> None:
+        """No reference: these tools take none."""
+        return None
+
+    @property
     def step_pictures(self) -> bool:
         """Whether the latents of each step are decoded."""
         return self.resolved.use_latents.step_pictures
