@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from . import dataset, drawings, nets, text, words
 from .captions import caption
 from .dataset import Label
+from .formats import quick
 from .masters import Masters, averaged, pick_device
 from .paths import cache
 
@@ -126,7 +127,7 @@ def train(kind: str, minutes: float, seed: int, device: str, speed: float, sourc
         module.to(where)
     masters = Masters({"control": net}, speed, decay=0.0, ema=0.97, muon=_matrix, muon_size=0.3)
     for module in modules:
-        module.to(torch.bfloat16)
+        module.to(quick(where))
     path = cache() / f"{kind}.pt"
     extra = masters.load(path) or {}
     spent = float(extra.get("spent", 0.0))
@@ -162,7 +163,7 @@ def train(kind: str, minutes: float, seed: int, device: str, speed: float, sourc
         s = (1 - alphas[t])[:, None, None, None].sqrt()
         noise = torch.randn_like(latents)
         batch = (
-            (a * latents + s * noise).bfloat16(), t, read, drawn.to(where, torch.bfloat16),
+            (a * latents + s * noise).to(quick(where)), t, read, drawn.to(where, quick(where)),
             a * noise - s * latents,
         )  # fmt: skip
 

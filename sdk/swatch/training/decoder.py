@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import dataset, vae
+from .formats import quick
 from .masters import Masters, pick_device
 from .paths import cache
 
@@ -39,7 +40,7 @@ def train(minutes: float, seed: int, device: str) -> None:
     """Train ``decoder.pt`` for this long in all, counting what earlier runs did."""
     where = pick_device(device)
     torch.manual_seed(seed)
-    model = vae.trained(where).to(torch.bfloat16)
+    model = vae.trained(where).to(quick(where))
     decoder = model.decoder.requires_grad_(requires_grad=True).train()
     masters = Masters({"decoder": decoder}, 8e-4, decay=1e-3, ema=0.995, muon=vae.inner, muon_size=0.3)
     path = cache() / "decoder.pt"
@@ -54,9 +55,9 @@ def train(minutes: float, seed: int, device: str) -> None:
         began, worked, done = time.time(), time.process_time(), spent / (minutes * 60)
         true = vae.crops(rng, shards, vae.BATCH).to(where)
         with torch.no_grad():
-            latents = encode(true.bfloat16()).float()
+            latents = encode(true.to(quick(where))).float()
         latents = latents + torch.rand(len(true), 1, 1, 1, device=where) * 0.14 * torch.randn_like(latents)
-        made = decode(latents.bfloat16()).float()
+        made = decode(latents.to(quick(where))).float()
         value, lattice = vae.loss(made, true), grid(made, true)
         torch.autograd.backward(value + 3.0 * lattice)
         masters.step(min(1.0, (masters.steps + 1) / 60) * min(1.0, max(0.02, (1.0 - done) / 0.6)))

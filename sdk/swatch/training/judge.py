@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import dataset, vae
+from .formats import quick
 from .masters import Masters, averaged, pick_device
 from .materials import MATERIALS
 from .paths import cache
@@ -76,7 +77,7 @@ def _pictures(seed: int, device: torch.device) -> tuple[NDArray[np.uint8], NDArr
     """Pictures of half size and labels; each third one is a reconstruction. Kept on disk."""
     path = cache() / "judge-pictures.npz"
     if not path.exists():
-        model = vae.trained(device).bfloat16()
+        model = vae.trained(device).to(quick(device))
         pictures, labels = [], []
         for k in range(SHARDS):
             drawn, named = dataset.draw(seed, FIRST + k)
@@ -99,7 +100,7 @@ def train(minutes: float, seed: int, device: str) -> None:
     where = pick_device(device)
     torch.manual_seed(seed)
     pictures, labels = _pictures(seed, where)
-    model = Judge().to(where, torch.bfloat16)
+    model = Judge().to(where, quick(where))
     masters = Masters({"judge": model}, 2e-3, decay=0.02, ema=0.99, muon=_matrix, muon_size=0.3)
     path = cache() / "judge.pt"
     spent = float((masters.load(path) or {}).get("spent", 0.0))
@@ -117,7 +118,7 @@ def train(minutes: float, seed: int, device: str) -> None:
             batch = functional.interpolate(small, (tall, wide), mode="bilinear")
         batch = batch + 0.05 * rng.random() * torch.randn_like(batch)
         truth = torch.from_numpy(labels[rows].astype(np.int64)).to(where)
-        material, colour = (logits.float() for logits in model(batch.bfloat16()))
+        material, colour = (logits.float() for logits in model(batch.to(quick(where))))
         loss = functional.cross_entropy(material, truth[:, 0], label_smoothing=0.05)
         loss = loss + 0.5 * functional.cross_entropy(colour, truth[:, 1])
         torch.autograd.backward(loss)

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from . import dataset, vae
+from .formats import quick
 from .holes import hole
 from .masters import pick_device
 from .paths import cache
 
 Array16 = NDArray[np.float16]
+FOREIGN = 6
+"""One hole in so many is a patch of another material."""
 TRIES = 6
 """Crops that are looked at until one shows both a hole and what is around it."""
 
@@ -36,7 +39,7 @@ class Encoder:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.net = vae.trained(device).encoder.bfloat16()
+        self.net = vae.trained(device).encoder.to(quick(device))
         wrap(self.net)
 
     @torch.no_grad()
@@ -48,13 +51,13 @@ class Encoder:
             x = torch.from_numpy(part.copy()).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
             if masks is not None:
                 x = x * torch.from_numpy(~masks[start : start + 32])[:, None]
-            x = x.to(self.device, torch.bfloat16)
+            x = x.to(self.device, quick(self.device))
             out.append(self.net(x.contiguous()).float().cpu().numpy().astype(np.float16))
         return np.concatenate(out)
 
     def grey(self) -> Array16:
         """The latent ``[4]`` of plain mid-grey: what a hole encodes to."""
-        x = torch.zeros(1, 3, 64, 64, device=self.device, dtype=torch.bfloat16)
+        x = torch.zeros(1, 3, 64, 64, device=self.device, dtype=quick(self.device))
         with torch.no_grad():
             middle = self.net(x)[0, :, 4, 4].float().cpu().numpy()
         return np.asarray(middle, np.float16)
@@ -68,7 +71,7 @@ def _put(path: Path, **arrays: NDArray[np.generic]) -> None:
 
 
 def _holes(encoder: Encoder, seed: int, number: int, count: int) -> None:
-    """Two thirds have a hole in one material, one third a patch of it in another."""
+    """One in `FOREIGN` is a patch of its material in another one, the rest holes in one material."""
     folder = cache() / "latents"
     pictures = np.load(cache() / "pictures" / f"shard-{number:04d}.npy", mmap_mode="r")
     whole = np.load(folder / f"latents-{number:04d}.npz")["latents"]
@@ -77,7 +80,7 @@ def _holes(encoder: Encoder, seed: int, number: int, count: int) -> None:
     masks = np.stack([hole(rng) for _ in rows])
     chosen = np.stack([pictures[row] for row in rows])
     target = whole[rows].copy()
-    foreign = np.arange(count) % 3 == 0
+    foreign = np.arange(count) % FOREIGN == 0
     others = np.stack([pictures[int(rng.integers(len(pictures)))] for _ in range(foreign.sum())])
     inside = masks[foreign][..., None]
     chosen[foreign] = np.where(inside, chosen[foreign], others)
@@ -85,7 +88,8 @@ def _holes(encoder: Encoder, seed: int, number: int, count: int) -> None:
     masked = encoder(chosen, masks)
     # pipelines shrink a mask by taking the first pixel of every eight
     small = masks[:, ::8, ::8]
-    _put(folder / f"holes-{number:04d}.npz", rows=rows, target=target, masked=masked, mask=small)
+    made = {"rows": rows, "target": target, "masked": masked, "mask": small, "foreign": foreign}
+    _put(folder / f"holes-{number:04d}.npz", **made)
 
 
 def build(shards: int, with_holes: int, seed: int, device: str, count: int) -> None:
@@ -136,14 +140,16 @@ class Pool:
             self.target = torch.from_numpy(np.concatenate([part["target"] for _, part in cut]))
             self.masked = torch.from_numpy(np.concatenate([part["masked"] for _, part in cut]))
             self.mask = torch.from_numpy(np.concatenate([part["mask"] for _, part in cut]))[:, None]
+            self.foreign = np.concatenate([part["foreign"] for _, part in cut])
 
     def draw(
         self, rng: np.random.Generator, count: int, holes: int, size: int
-    ) -> tuple[Tensor, Tensor, NDArray[np.int16]]:
+    ) -> tuple[Tensor, Tensor, NDArray[np.int16], NDArray[np.bool_]]:
         """Targets ``[count, 4, size, size]``, conditions ``[count, 5, size, size]`` (mask and
-        masked picture) and labels; the first ``holes`` have holes."""
+        masked picture), labels, and which of them only words can tell; the first ``holes`` have
+        holes."""
         grey = torch.cat([torch.ones(1), self.grey])[:, None, None].expand(5, size, size)
-        targets, conditions, labels = [], [], []
+        targets, conditions, labels, untold = [], [], [], np.ones(count, np.bool_)
         for k in range(count):
             dy, dx = (int(v) for v in rng.integers(0, 32, 2))
             if k < holes:
@@ -153,10 +159,11 @@ class Pool:
                 targets.append(stack[:4])
                 conditions.append(stack[4:])
                 labels.append(self.hole_labels[row])
+                untold[k] = self.foreign[row]
             else:
                 row = int(rng.integers(len(self.whole)))
                 picture = torch.roll(self.whole[row].float(), (dy, dx), (1, 2))
                 targets.append(picture[:, :size, :size])
                 conditions.append(grey)
                 labels.append(self.labels[row])
-        return torch.stack(targets), torch.stack(conditions), np.stack(labels)
+        return torch.stack(targets), torch.stack(conditions), np.stack(labels), untold

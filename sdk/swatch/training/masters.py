@@ -1,7 +1,6 @@
-"""Training in bfloat16 with float32 master weights, an average of them, and checkpoints.
+"""Training in a quick number format with float32 master weights, their average, and checkpoints.
 
-On processors without float32 matrix units bfloat16 convolutions run three to ten times
-as fast; the masters keep small updates from being rounded away.
+The masters keep small updates from being rounded away where the format is bfloat16.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def pick_device(wish: str) -> torch.device:
 
 
 class Masters:
-    """AdamW on float32 copies of bfloat16 modules, with an exponential average."""
+    """AdamW on float32 copies of modules in any format, with an exponential average."""
 
     def __init__(
         self,
@@ -66,7 +65,7 @@ class Masters:
         self.lower(self.high)
 
     def lower(self, values: Iterable[torch.Tensor]) -> None:
-        """Put these float32 values into the bfloat16 modules."""
+        """Put these float32 values into the modules."""
         with torch.no_grad():
             torch._foreach_copy_(self.low, list(values))
 

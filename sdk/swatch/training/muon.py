@@ -11,11 +11,13 @@ from concurrent.futures import Executor
 import torch
 from torch import Tensor
 
+from .formats import quick
+
 
 def orthogonal(matrix: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrix ``[m, n]``, roughly: five Newton–Schulz steps."""
     a, b, c = 3.4445, -4.7750, 2.0315  # chosen to pull all singular values fast towards 1
-    x = matrix.bfloat16()
+    x = matrix.to(quick(matrix.device))
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T

@@ -24,14 +24,16 @@ from underpaint.geometry import mask_plan
 
 from . import control
 from .export import BEST, CONTROL_GUIDANCE, FILL_GUIDANCE, parts, scheduler
+from .formats import quick
 from .latents import wrap
 from .render import Picture
 
 BATCH = 6
+QUICK = quick(torch.device("cpu"))
 
 
 class Studio:
-    """Stock pipelines on the current best checkpoints, in bfloat16, 256 × 256, ten steps.
+    """Stock pipelines on the current best checkpoints, in the quicker format, 256 × 256, ten steps.
 
     Batches run side by side in threads with one core each, which wastes far less than
     several cores in each operation.
@@ -39,7 +41,7 @@ class Studio:
 
     def __init__(self, *, seamless: bool = False) -> None:
         pipeline, nine = parts()
-        pipeline.to(torch.bfloat16)
+        pipeline.to(QUICK)
         if seamless:
             wrap(pipeline.unet)
             wrap(pipeline.vae)
@@ -50,7 +52,7 @@ class Studio:
             "safety_checker": None, "feature_extractor": None,
             "requires_safety_checker": False,
         }  # fmt: skip
-        self._four, self._nine = pipeline.unet, nine.to(torch.bfloat16)
+        self._four, self._nine = pipeline.unet, nine.to(QUICK)
         self._controls: dict[str, Any] = {}
 
     def _pipeline(self, kind: Callable[..., Any], sampler: str, **own: Any) -> Any:
@@ -111,7 +113,7 @@ class Studio:
     ) -> list[Picture]:  # fmt: skip
         """A picture for each drawing ``[256, 256, 3]`` of a kind (lines or height)."""
         if kind not in self._controls:
-            self._controls[kind] = control.trained(kind).to(torch.bfloat16)
+            self._controls[kind] = control.trained(kind).to(QUICK)
 
         def batch(part: slice) -> NDArray[np.float32]:
             pipeline = self._pipeline(

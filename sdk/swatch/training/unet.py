@@ -22,6 +22,7 @@ from transformers import CLIPTextModel
 from . import text, words
 from .captions import caption
 from .dataset import Label
+from .formats import quick
 from .latents import Pool
 from .masters import Masters, averaged, pick_device
 from .nets import SCHEDULE, fold, new
@@ -96,7 +97,7 @@ def train(
     net.to(where)
     parts: dict[str, nn.Module] = {"unet": net.unet}
     masters = Masters(parts, rate, decay=0.01, ema=0.995, muon=_matrix, muon_size=0.3)
-    net.to(torch.bfloat16)
+    net.to(quick(where))
     extra = masters.load(path) or {}
     spent, samples = float(extra.get("spent", 0.0)), int(extra.get("samples", 0))
     torch.manual_seed(seed + masters.steps)
@@ -120,9 +121,11 @@ def train(
         done = spent / (minutes * 60)
         count, size = plan.batch(done, rng)
         holes = round(count * plan.holes) if pool.holed and plan.channels == 9 else 0
-        latents, condition, labels = pool.draw(rng, count, holes, size)
-        # half the holes have no words, so that the net has to look at what is around them
-        drop = rng.random(count) < np.where(np.arange(count) < holes, 0.5, 0.1)
+        latents, condition, labels, untold = pool.draw(rng, count, holes, size)
+        # half the holes have no words, so that the net has to look at what is around them;
+        # a patch of another material always has, since nothing else could tell it
+        share = np.where(np.arange(count) < holes, np.where(untold, 0.0, 0.5), 0.1)
+        drop = rng.random(count) < share
         captions = [
             "" if dropped else caption(Label(*(int(v) for v in label)), rng)
             for label, dropped in zip(labels, drop, strict=True)
@@ -152,7 +155,7 @@ def train(
             loss.backward()  # gradients of all parts add up in the shared weights
             return float(loss.detach())
 
-        batch = (x.bfloat16(), t, ids, truth, weight)
+        batch = (x.to(quick(where)), t, ids, truth, weight)
         chunk = -(-count // pieces)
         rows = [slice(k, k + chunk) for k in range(0, count, chunk)]
         loss = sum(crew.map(part, rows, [batch] * len(rows)))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import dataset
+from .formats import quick
 from .masters import Masters, averaged, pick_device
 from .materials import SIZE
 from .paths import cache
@@ -114,7 +115,7 @@ def train(minutes: float, seed: int, device: str) -> None:
     """Train for this long in all, counting what earlier runs did."""
     where = pick_device(device)
     torch.manual_seed(seed)
-    model = new().to(where, torch.bfloat16)
+    model = new().to(where, quick(where))
     norm = Norm().to(where)
     parts = {"vae": model, "norm": norm}
     # no averaging: the latents' scale drifts and the running statistics belong to the last step
@@ -130,11 +131,11 @@ def train(minutes: float, seed: int, device: str) -> None:
     while spent < minutes * 60:
         began, done = time.time(), spent / (minutes * 60)
         true = crops(rng, shards, BATCH).to(where)
-        latents = norm(encode(true.bfloat16()))
+        latents = norm(encode(true.to(quick(where))))
         # what diffusion leaves behind is noise: the decoder learns to see through a little
         noise = torch.rand(len(true), 1, 1, 1, device=where) * 0.14
         latents = latents + noise * torch.randn_like(latents)
-        made = decode(latents.bfloat16()).float()
+        made = decode(latents.to(quick(where))).float()
         value = loss(made, true)
         torch.autograd.backward(value)
         rise = min(1.0, (masters.steps + 1) / 200)
