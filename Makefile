@@ -43,6 +43,8 @@ $(VENV)/engine.stamp: $(BIN)/python pyproject.toml sdk/swatch/pyproject.toml
 $(VENV)/dev.stamp: $(VENV)/engine.stamp
 	@# All in one: the code generator's protobuf decides which grpcio add-ons fit.
 	$(BIN)/python -m pip install -q -e sdk/swatch -e '.[engine]' --group dev --group docs --group examples ./plugins/krita/stubs
+	@# spandrel wants torchvision, whose build beside the CPU's torch is not to be had: the engine stands in for it.
+	$(BIN)/python -m pip install -q --no-deps 'spandrel>=0.4' 'einops>=0.8'
 	@touch $@
 
 demo: $(VENV)/engine.stamp

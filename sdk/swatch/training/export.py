@@ -101,7 +101,7 @@ def export(root: Path = MODELS) -> None:
     index["_class_name"] = "StableDiffusionInpaintPipeline"
     index["_shared_from"] = "../swatch"
     (other / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    _describe(other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE)
+    _describe(other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE, puts_back=True)
     made = [fresh, other]
     for kind in control.KINDS:
         if (cache() / f"{kind}.pt").exists():

@@ -81,6 +81,7 @@ class Studio:
     def mend(
         self, words: Sequence[str], pictures: Sequence[Picture], mask: NDArray[np.bool_], *,
         guidance: float = FILL_GUIDANCE, sampler: str = "", seed: int = 0, pasted: bool = False,
+        steps: int = 10,
     ) -> list[Picture]:  # fmt: skip
         """Each picture with the hole filled, grown, colour-matched and blended in as *Fill* does it.
 
@@ -93,10 +94,12 @@ class Studio:
             pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
             images = [Image.fromarray(picture) for picture in pictures[part]]
             seeds = range(seed + part.start, seed + part.start + len(images))
+            noise = torch.cat([torch.randn(1, 4, 32, 32, generator=one) for one in _generators(seeds)])
             return _images(pipeline(
-                list(words[part]), image=images, height=256, width=256, num_inference_steps=10,
+                list(words[part]), image=images, height=256, width=256, num_inference_steps=steps,
                 mask_image=[Image.fromarray((repaint * 255).astype(np.uint8))] * len(images),
-                guidance_scale=guidance, strength=1.0, generator=_generators(seeds), output_type="np",
+                guidance_scale=guidance, strength=1.0, latents=noise.to(QUICK), output_type="np",
+                callback_on_step_end=_put_back(pipeline, pictures[part], repaint, noise),
             ))  # fmt: skip
 
         made = [picture for part in _side_by_side(batch, len(words)) for picture in part]
@@ -128,6 +131,25 @@ class Studio:
             ))  # fmt: skip
 
         return _bytes(_side_by_side(batch, len(words)))
+
+
+def _put_back(
+    pipeline: Any, pictures: Sequence[Picture], repaint: NDArray[np.bool_], noise: torch.Tensor
+) -> Callable[..., dict[str, torch.Tensor]]:
+    """What follows each step, as in underpaint: around the hole, the picture's own latents, noised."""
+    seen = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        true = pipeline.vae.encode(seen.to(QUICK)).latents * pipeline.vae.config.scaling_factor
+    hole = torch.from_numpy(repaint[::8, ::8].copy())[None, None]
+
+    def after(
+        pipeline: Any, step: int, timestep: Any, now: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        ahead = pipeline.scheduler.timesteps[step + 1 : step + 2]
+        known = pipeline.scheduler.add_noise(true, noise.to(true), ahead) if len(ahead) else true
+        return {"latents": torch.where(hole, now["latents"], known)}
+
+    return after
 
 
 def _blended(made: NDArray[np.float32], picture: Picture, edges: MaskSet) -> Picture:

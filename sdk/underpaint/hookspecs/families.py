@@ -32,6 +32,9 @@ class ModelTraits:
     default_guidance_scale: float = 7.5
     default_scheduler: str = ""
     native_inpainting: bool = False
+    puts_back: bool = False
+    """Of native inpainting: whether what is kept goes back to the picture's own latents after each step, as
+    with all other models. It ties the new to the old where a small model does not look there enough."""
     license: str = ""
     control_base: str = ""
     """What a control net must agree with to fit, in words; "" takes none."""

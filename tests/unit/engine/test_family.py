@@ -331,3 +331,23 @@ def test_a_transparent_sources_black_never_reaches_the_model(ours: Ours) -> None
     samples = ours.family.finish(task)[0].samples
     # Image to image keeps the silhouette.
     assert (samples[20:40, 20:40, 3] == 0).all() and samples[0, 0, 3] == 255
+
+
+def test_an_inpainting_model_that_says_so_keeps_to_what_is_around_the_hole(
+    models: Path, tmp_path: Path
+) -> None:
+    apart = {}
+    for says in (False, True):
+        folder = tmp_path / f"says-{says}"
+        build_tiny(folder, kind="sd15-inpaint", seed=1)
+        (folder / "underpaint.json").write_text(json.dumps({"puts_back": says}))
+        engine = Ours(folder)
+        task = engine.run(Case("inpaint", "ddim", strength=1.0))
+        current = task.current
+        assert current.latents is not None and current.mask_cells is not None
+        parts = engine.family._parts
+        kept = parts.autoencoder.encode(current.image, torch.Generator().manual_seed(0))
+        outside = (current.mask_cells == 0.0).expand_as(kept)
+        apart[says] = float((current.latents - kept)[outside].abs().mean())
+    # What is left is the noise that this autoencoder draws when it encodes.
+    assert apart[True] < 0.2 * apart[False]

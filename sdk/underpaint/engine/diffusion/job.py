@@ -60,6 +60,8 @@ class Pass:
     """RGB at `size` that the pass starts from and keeps outside the mask."""
     mask: Floats | None = None
     """The denoise mask at `size`."""
+    puts_back: bool = True
+    """Whether what is not repainted goes back to the picture's own after each step."""
     reference: Floats | None = None
     """RGB at `size` that the denoiser looks at beside what it paints."""
     latents: torch.Tensor | None = None
@@ -186,6 +188,9 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
+    for one in passes:
+        # Models that see the masked picture were trained to go without, and may say that they do better with.
+        one.puts_back = traits.puts_back or not traits.native_inpainting
     if "edit" in traits.operations and image.source is not None:
         # Such a model was trained to look at the picture, also where it paints a part of it only.
         for one in passes:

@@ -78,7 +78,7 @@ def blend(current: Pass) -> None:
     Differential diffusion: a cell of coverage m joins in for the last share m of the steps, so a soft mask
     costs one comparison a step, and a hard one is what the stock pipeline does.
     """
-    if current.image_latents is None or current.mask_cells is None or current.masked_latents is not None:
+    if current.image_latents is None or current.mask_cells is None or not current.puts_back:
         return
     assert current.latents is not None and current.noise is not None
     sampler = current.sampler

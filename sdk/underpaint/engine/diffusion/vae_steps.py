@@ -106,7 +106,8 @@ def _to_encode(job: DiffusionTask, index: int, parts: Parts) -> list[str]:
     # The second pass starts from what the first one made.
     starts = one.image is not None or index > 0
     found = ["reference"] * (one.reference is not None)
-    found += ["image"] * (starts and not (parts.inpaints and masked and one.strength >= 1.0))
+    unused = parts.inpaints and masked and one.strength >= 1.0 and not one.puts_back
+    found += ["image"] * (starts and not unused)
     return found + ["masked"] * (starts and masked and parts.inpaints)
 
 

@@ -100,6 +100,7 @@ def traits_of(
     return replace(
         told,
         native_inpainting=inpaints,
+        puts_back=bool(traits.get("puts_back", False)),
         control_base=base_of_unet(unet, latent, factor),
         lora_base=unet_base(int(unet.get("cross_attention_dim", 1280))),
         adapter_bases=adapter_bases(unet, factor),
