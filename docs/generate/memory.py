@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
+
+import structlog
 
 from tests.support.full_size import CARDS, GB, casts
 from underpaint.engine.memory.broker import MIN_RESERVE
@@ -46,6 +49,8 @@ operation, full-size networks with random weights in bfloat16 within 24 GB, and 
 
 def page() -> str:
     """The page."""
+    # The broker tells its log of each move; whoever builds the documentation wants its errors only.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     lines = [
         INTRODUCTION,
         "| card | model, picture | text encoders | denoiser | picture decoded | most in use |",
