@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from underpaint.cli.console import JsonOption
-from underpaint.cli.pictures import (
+from underpaint.cli.options import (
     GuidanceOption,
     ModelOption,
     OutputOption,
@@ -18,9 +18,8 @@ from underpaint.cli.pictures import (
     SeedOption,
     SourceArgument,
     StepsOption,
-    paint,
-    settings_of,
 )
+from underpaint.cli.painting import paint, settings_of
 from underpaint.types import Tiling
 
 

@@ -9,7 +9,7 @@ import typer
 
 from underpaint.cli.console import JsonOption
 from underpaint.cli.controls import ControlOption
-from underpaint.cli.pictures import (
+from underpaint.cli.options import (
     GuidanceOption,
     ModelOption,
     NegativeOption,
@@ -20,9 +20,8 @@ from underpaint.cli.pictures import (
     SeedOption,
     SourceArgument,
     StepsOption,
-    paint,
-    settings_of,
 )
+from underpaint.cli.painting import paint, settings_of
 from underpaint.host import Margins, Session, Task
 from underpaint.types import Tiling
 

@@ -9,7 +9,7 @@ import typer
 
 from underpaint.cli.connection import connect_or_start
 from underpaint.cli.console import JsonOption, guarded, print_json, progress_bar
-from underpaint.cli.pictures import (
+from underpaint.cli.options import (
     GuidanceOption,
     ModelOption,
     NegativeOption,

@@ -6,60 +6,35 @@ host. That host needs numpy and Pillow, and is loaded when a command runs, not w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from underpaint.cli.connection import connect_or_start
-from underpaint.cli.console import JsonOption, errors, print_json, progress_bar
-from underpaint.cli.controls import ControlOption, attached
-from underpaint.cli.loras import LoraOption, loras
+from underpaint.cli.console import JsonOption
+from underpaint.cli.controls import ControlOption
+from underpaint.cli.loras import LoraOption
+from underpaint.cli.options import (
+    GuidanceOption,
+    ModelOption,
+    NegativeOption,
+    OutputOption,
+    PostOption,
+    PrivateOption,
+    Prompt,
+    SchedulerOption,
+    SeedOption,
+    SourceArgument,
+    StepsOption,
+    TileOption,
+)
+from underpaint.cli.painting import paint, parse_size, settings_of
 from underpaint.cli.regions import RegionLayerOption, RegionOption, from_files, from_layers
-from underpaint.cli.schedulers import PresetOption, SchedulerParameterOption, scheduler_parameters
-from underpaint.errors import InvalidRequest, Violation
-from underpaint.host import Notice, Session, Settings, Task
+from underpaint.cli.schedulers import PresetOption, SchedulerParameterOption
+from underpaint.host import Session, Task
 from underpaint.types import Tiling
-
-if TYPE_CHECKING:
-    from underpaint.testing.reference import ReferenceHost
-
-Prompt = Annotated[str, typer.Argument(help="What to paint, in words.")]
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="A name from 'underpaint models list' or a diffusers folder.")
-]
-SeedOption = Annotated[
-    int | None, typer.Option(min=0, max=2**64 - 1, help="Same seed, same picture. Drawn if not given.")
-]
-StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, 1 to 1000. [default: the model's]")]
-GuidanceOption = Annotated[
-    float | None, typer.Option(help="Guidance scale; 1 or less switches it off. [default: the model's]")
-]
-SchedulerOption = Annotated[str, typer.Option(help="For example euler or ddim. [default: the model's]")]
-NegativeOption = Annotated[str, typer.Option(help="What to avoid, in words.")]
-PostOption = Annotated[
-    list[str] | None,
-    typer.Option("--post", metavar="NAME", help="Run this post-processor on the picture; may be repeated."),
-]
-TileOption = Annotated[Tiling, typer.Option(help="Edges that continue at the opposite side.")]
-OutputOption = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", help="Where to write. The ending decides the format; .ora keeps the layers."
-    ),
-]
-PrivateOption = Annotated[
-    bool, typer.Option("--private", help="Leave the prompts out of what the file says about its making.")
-]
-SourceArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="The picture to start from; of an .ora file, what is seen of it.", exists=True, dir_okay=False
-    ),
-]
 
 
 def txt2img(
@@ -245,100 +220,3 @@ def inpaint(
         settings, fill_mode=fill_mode, regions=from_files(region) + from_layers(region_layer, document)
     )
     paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)
-
-
-def settings_of(
-    model: str,
-    seed: int | None,
-    steps: int | None,
-    guidance: float | None,
-    scheduler: str,
-    negative: str,
-    tiling: Tiling,
-    strength: float | None,
-    post: list[str] | None,
-    control: list[str] | None,
-    lora: list[str] | None = None,
-    preset: str = "",
-    scheduler_option: list[str] | None = None,
-) -> Settings:
-    """What the options say, as the verbs take it."""
-    # A relative folder means something here and nothing in the daemon.
-    if model and Path(model).is_dir():
-        model = str(Path(model).resolve())
-    return Settings(
-        model=model,
-        negative_prompt=negative,
-        seed=seed,
-        steps=steps,
-        guidance_scale=guidance,
-        scheduler=scheduler,
-        strength=strength,
-        tiling=tiling,
-        postprocess=tuple(post or ()),
-        controls=attached(control),
-        loras=loras(lora),
-        preset=preset,
-        scheduler_parameters=scheduler_parameters(scheduler_option),
-    )
-
-
-def parse_size(size: str) -> tuple[int | None, int | None]:
-    """ "512x768" as width and height; "" as None. Raises `InvalidRequest`."""
-    if not size:
-        return None, None
-    width, cross, height = size.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        message = f"--size takes WIDTHxHEIGHT in pixels, for example 512x768, not {size!r}."
-        raise InvalidRequest(message, violations=[Violation("size", message)])
-    return int(width), int(height)
-
-
-def paint(
-    host: ReferenceHost,
-    output: Path,
-    as_json: bool,
-    verb: Callable[[Session], Task],
-    *,
-    private: bool = False,
-) -> None:
-    """Runs one verb on this, the main thread, and writes the document; Ctrl-C cancels the job, too."""
-    from underpaint.cli.documents import check_writable
-    from underpaint.testing.reference import write_document
-
-    check_writable(output)
-    session = Session(host, connect_or_start)
-    session.keep_words = not private
-    try:
-        with progress_bar(quiet=as_json) as host.on_progress:
-            task = verb(session)
-            try:
-                host.queue.pump_until(lambda: task.done)
-            except KeyboardInterrupt:
-                task.cancel()
-                host.queue.pump_until(lambda: task.done, timeout=30)
-    finally:
-        session.close()
-    if task.error is not None:
-        raise task.error
-    # Its own document, or the one that a texture has opened.
-    note = write_document(host.active_document, output)
-    if note:
-        host.notices.append(Notice(note))
-    _tell(task, host, output, as_json)
-
-
-def _tell(task: Task, host: ReferenceHost, output: Path, as_json: bool) -> None:
-    notes = [*host.active_document.notes, *(notice.text for notice in host.notices)]
-    update = task.update
-    if as_json:
-        value: dict[str, Any] = {"output": str(output), "notes": notes}
-        if update is not None:
-            value |= {"job": update.name, "request": update.resolved, "model_sha256": update.model_sha256}
-            value |= {"engine": update.engine_version}
-        print_json(value)
-        return
-    for note in notes:
-        errors.print(note, markup=False)
-    seed = update.resolved.get("seed", "?") if update is not None else "?"
-    print(f"{output} (seed {seed})")

@@ -9,7 +9,7 @@ import typer
 
 from underpaint.cli.console import JsonOption
 from underpaint.cli.controls import ControlOption
-from underpaint.cli.pictures import (
+from underpaint.cli.options import (
     GuidanceOption,
     ModelOption,
     NegativeOption,
@@ -20,10 +20,8 @@ from underpaint.cli.pictures import (
     SourceArgument,
     StepsOption,
     TileOption,
-    paint,
-    parse_size,
-    settings_of,
 )
+from underpaint.cli.painting import paint, parse_size, settings_of
 from underpaint.host import Session, Task
 from underpaint.types import Tiling
 
