@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import AutoencoderKL, ControlNetModel, FluxTransformer2DModel, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    ControlNetModel,
+    FluxTransformer2DModel,
+    UNet2DConditionModel,
+)
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -101,6 +107,14 @@ def vae(channels: int = 4) -> State:
             use_quant_conv=channels == 4,
             use_post_quant_conv=channels == 4,
         )
+    return dict(network.state_dict())
+
+
+@cache
+def tiny_vae(channels: int = 4) -> State:
+    """TAESD's, in diffusers' naming; sixteen channels are those for FLUX and SD 3."""
+    with init_empty_weights():
+        network = AutoencoderTiny(latent_channels=channels)
     return dict(network.state_dict())
 
 

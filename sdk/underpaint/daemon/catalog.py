@@ -11,6 +11,7 @@ import structlog
 from underpaint.daemon.companions import Companions
 from underpaint.daemon.files import file_kind, file_name, look_at_file
 from underpaint.daemon.plugins import Plugins
+from underpaint.daemon.previews import TinyVaes
 from underpaint.daemon.probes import ProbeCache
 from underpaint.daemon.roots import kept, layouts
 from underpaint.daemon.roots.folders import ModelFolder
@@ -36,6 +37,7 @@ class Catalog:
         self._folders: dict[Path, tuple[tuple[object, ...], FoundModel]] = {}
         self._vocabularies: dict[tuple[str, int, int], int] = {}
         self._companions = Companions(Tokenizers((), self._vocabularies), {})
+        self._tiny_vaes = TinyVaes()
         self._complained: set[tuple[Path, str]] = set()
         self._lock = threading.Lock()
 
@@ -59,13 +61,16 @@ class Catalog:
         """A diffusers folder or a weight file anywhere; None for anything else."""
         with self._lock:
             if (path / INDEX).is_file():
-                return self._companions.with_chosen(self._folder(name, path, path.parent, plugins))
+                chosen = self._companions.with_chosen(self._folder(name, path, path.parent, plugins))
+                return self._tiny_vaes.beside(chosen)
             if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
                 return None
             status = path.stat()
             probe = self._probes.probe(path, status)
             kind = file_kind(Entry(path, name, "", status), probe)
-            return look_at_file(name, path, status.st_size, probe, kind, plugins.families, self._companions)
+            size = status.st_size
+            found = look_at_file(name, path, size, probe, kind, plugins.families, self._companions)
+            return self._tiny_vaes.beside(found)
 
     def _scan(self, plugins: Plugins) -> dict[str, FoundModel]:
         models: dict[str, FoundModel] = {}
@@ -100,7 +105,8 @@ class Catalog:
                 name, entry.path, size, probe, kind, plugins.families, self._companions
             )
         self._probes.save(seen)
-        return models
+        self._tiny_vaes = TinyVaes(models.values())
+        return {name: self._tiny_vaes.beside(found) for name, found in models.items()}
 
     def _added(self) -> tuple[Path, ...]:
         if self._roots_file is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from underpaint.daemon.previews import tiny_problem
 from underpaint.daemon.roots.walk import Entry
 from underpaint.daemon.scan import FoundModel
 from underpaint.errors import ModelUnusable
@@ -42,7 +43,10 @@ def look_at_file(
     if not problem:
         try:
             family, traits = _recognised(path, probe, families, companions)
-            problem = "" if traits is not None else _unknown(kind, probe, families)
+            if kind == kinds.TINY_VAE:
+                problem = tiny_problem(name, path)
+            else:
+                problem = "" if traits is not None else _unknown(kind, probe, families)
         except ModelUnusable as error:
             problem = error.message
     return FoundModel(name, path, family, traits, size_bytes, problem, kind, probe.family)

@@ -16,7 +16,7 @@ from underpaint.weights import Probe, Prober
 
 log = structlog.get_logger(__name__)
 
-RULES = 3
+RULES = 4
 """Counts up when the rules learn something: what was found with older ones is then looked at again."""
 
 _TABLE = """CREATE TABLE IF NOT EXISTS probes

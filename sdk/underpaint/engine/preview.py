@@ -1,4 +1,4 @@
-"""Rough pictures of latents: a linear projection to RGB, fitted to each VAE once."""
+"""Rough pictures of latents: their size, their bytes, and a linear map to RGB, fitted to each VAE once."""
 
 from __future__ import annotations
 
@@ -43,3 +43,19 @@ class Projection:
         shown = resized(rgb.astype(np.float32), *size, cv2.INTER_LINEAR)
         pixels = np.rint(np.clip(shown, 0.0, 1.0) * 255.0).astype(np.uint8)
         return Preview(step=step, width=size[0], height=size[1], rgb=pixels.tobytes())
+
+
+def shrunk(latents: torch.Tensor, factor: int) -> torch.Tensor:
+    """Latents `(1, c, h, w)` of cells `factor` pixels wide, averaged to `MAX_EDGE` pixels at most."""
+    height, width = latents.shape[-2:]
+    scale = MAX_EDGE // factor / max(height, width)
+    if scale >= 1.0:
+        return latents.float()
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return functional.interpolate(latents.float(), size, mode="area")
+
+
+def shown(picture: torch.Tensor, step: int) -> Preview:
+    """RGB `(3, height, width)` in 0.0 … 1.0 on the CPU as a preview."""
+    pixels = np.rint(picture.permute(1, 2, 0).numpy() * 255.0).astype(np.uint8)
+    return Preview(step=step, width=pixels.shape[1], height=pixels.shape[0], rgb=pixels.tobytes())

@@ -66,6 +66,21 @@ class Shelf:
         self.broker.use(held)
         return held.component
 
+    def spare(self, slot: Slot, user: str, load: Callable[[], Any], computing: int) -> Any | None:
+        """A component that nothing is put out for, and that is the first to go when anything needs room.
+
+        None where there is too little room for it and `computing` bytes. Between two steps only. Raises what
+        `get` does.
+        """
+        held = self._held.get(slot)
+        there = held is not None and held.state is State.VRAM
+        if self.broker.room < computing + (0 if there else _size_on_disk(slot)):
+            return None
+        component = self.get(slot, user, load)
+        self.broker.rest()
+        self.broker.first_to_go(self._held[slot])
+        return component
+
     def touch(self, user: str) -> None:
         """A job of this model has ended: from now on its components count as unused."""
         for held in self._present():

@@ -11,6 +11,8 @@ CHECKPOINT: Final = "checkpoint"
 UNET: Final = "unet"
 TRANSFORMER: Final = "transformer"
 VAE: Final = "vae"
+TINY_VAE: Final = "tiny-vae"
+"""A distilled autoencoder (TAESD): for previews."""
 TEXT_ENCODER: Final = "text-encoder"
 IMAGE_ENCODER: Final = "image-encoder"
 LORA: Final = "lora"
@@ -30,6 +32,6 @@ STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER)
 """Kinds that can be named as a control's model."""
 KINDS: Final = (
     *PAINTS,
-    *(UNET, TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER),
+    *(UNET, TRANSFORMER, VAE, TINY_VAE, TEXT_ENCODER, IMAGE_ENCODER),
     *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, UPSCALER, UNKNOWN),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from underpaint.weights.kinds import IMAGE_ENCODER, TEXT_ENCODER, UNKNOWN, UPSCALER, VAE
+from underpaint.weights.kinds import IMAGE_ENCODER, TEXT_ENCODER, TINY_VAE, UNKNOWN, UPSCALER, VAE
 from underpaint.weights.listing import Listing
 
 _LATENTS = {4: "sd15/sd2/sdxl", 16: "flux/sd3"}
@@ -26,6 +26,14 @@ def vae(listing: Listing) -> tuple[str, str] | None:
     shape = listing.shape("decoder.conv_in.weight")
     # Video's autoencoders have five axes.
     return VAE, _LATENTS.get(shape[1], UNKNOWN) if len(shape) == 4 else UNKNOWN
+
+
+def tiny_vae(listing: Listing) -> tuple[str, str] | None:
+    """TAESD and its kin in diffusers' naming; whose latents they read, their names alone tell."""
+    shape = listing.shapes.get("decoder.layers.0.weight", ())
+    if "encoder.layers.0.weight" not in listing.shapes or len(shape) != 4:
+        return None
+    return TINY_VAE, {4: "taesd/taesdxl", 16: "taef1/taesd3"}.get(shape[1], UNKNOWN)
 
 
 def text_encoder(listing: Listing) -> tuple[str, str] | None:

@@ -137,6 +137,7 @@ def _kind(listing: Listing) -> tuple[str, str, tuple[str, ...]]:
         adapters.lora,
         denoiser,
         parts.vae,
+        parts.tiny_vae,
         parts.text_encoder,
         parts.image_encoder,
         parts.upscaler,

@@ -59,6 +59,8 @@ FILES: dict[str, tuple[Callable[[], State], str, str]] = {
     "VAE of SD": (lambda: original.vae(full.vae(), 4, ""), "vae", "sd15/sd2/sdxl"),
     "VAE of SD in diffusers' naming": (full.vae, "vae", "sd15/sd2/sdxl"),
     "VAE of FLUX": (lambda: original.vae(full.vae(16), 4, ""), "vae", "flux/sd3"),
+    "TAESD": (full.tiny_vae, "tiny-vae", "taesd/taesdxl"),
+    "TAEF1": (lambda: full.tiny_vae(16), "tiny-vae", "taef1/taesd3"),
     "CLIP L": (lambda: original.clip(full.clip("clip-l"), ""), "text-encoder", "clip-l"),
     "CLIP L, as it is named today": (lambda: full.clip("clip-l"), "text-encoder", "clip-l"),
     "CLIP G": (lambda: original.clip(full.clip("clip-g"), ""), "text-encoder", "clip-g"),

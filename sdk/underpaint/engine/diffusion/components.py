@@ -81,8 +81,24 @@ class Components:
         """
         return self._shelf.get(self._slot(component, dtype), self.model, load)
 
+    def brings(self, component: str) -> bool:
+        """Whether the model comes with a component."""
+        return component in self._folders
+
     def network(self, component: str, kind: Any, dtype: torch.dtype | None = None) -> tuple[Any, Wrap]:
         """A diffusers network of the class `kind`, ready to run, and the switch for its edges."""
+        held: tuple[Any, Wrap] = self.get(component, self._loader(component, kind, dtype), dtype)
+        return held
+
+    def spare_network(self, component: str, kind: Any, computing: int) -> tuple[Any, Wrap] | None:
+        """The same of one that may be done without; see `Shelf.spare`."""
+        load = self._loader(component, kind, None)
+        held: tuple[Any, Wrap] | None = self._shelf.spare(
+            self._slot(component, None), self.model, load, computing
+        )
+        return held
+
+    def _loader(self, component: str, kind: Any, dtype: torch.dtype | None) -> Callable[[], tuple[Any, Wrap]]:
         folder = self._folders[component]
 
         def load() -> tuple[Any, Wrap]:
@@ -101,8 +117,7 @@ class Components:
             network = network.eval().requires_grad_(False)
             return network, Wrap(network)
 
-        held: tuple[Any, Wrap] = self.get(component, load, dtype)
-        return held
+        return load
 
     def _slot(self, component: str, dtype: torch.dtype | None) -> Slot:
         place = self._folders[component]

@@ -112,6 +112,8 @@ class DiffusionTask(Task):
     refiner_region_texts: tuple[TextEncoding, ...] = ()
     read_so_far: dict[Hashable, Any] = field(default_factory=dict)
     """What text encoders have computed for it while its prompts are read; see `Pace`."""
+    next_preview: float = 0.0
+    """When the next decoded preview may be made, by `time.monotonic`."""
     made: Floats | None = None
     """The last decoded picture, RGB `(height, width, 3)`."""
 

@@ -30,6 +30,7 @@ from underpaint.engine.diffusion.latents import begin
 from underpaint.engine.diffusion.needs import step_needs
 from underpaint.engine.diffusion.pace import MoreToRead
 from underpaint.engine.diffusion.parts import Parts
+from underpaint.engine.diffusion.previews import Previews
 from underpaint.engine.diffusion.text import TextEncoding, TextReader
 from underpaint.engine.diffusion.vae_steps import decode_next, encode_next, plan_tiles, shrink_tiles
 from underpaint.engine.embeddings import knowing, plan_embeddings
@@ -82,6 +83,7 @@ class LatentFamily(ABC):
         self._traits = traits
         components = Components({**traits.components, **given}, self.name, shelf, device, dtype)
         self._parts = self._make_parts(components)
+        self._previews = Previews(components, self._parts.autoencoder)
         self._loras = Loras(shelf, self.name, self._parts)
         extra = sidecar(folder) if folder.is_file() else folder / TRAITS_FILE
         self._vocabulary = _vocabulary(read_object(folder, extra)) if extra.is_file() else None
@@ -284,9 +286,7 @@ class LatentFamily(ABC):
         latents = current.latents if current.sampler.predicted is None else current.sampler.predicted
         if latents is None:
             return None
-        autoencoder = self._parts.autoencoder
-        done = current.done_before + current.sampler.done
-        return autoencoder.projection().render(latents, done, autoencoder.factor)
+        return self._previews.render(latents, current.done_before + current.sampler.done, job)
 
     def finish(self, task: Task) -> Sequence[Picture]:
         """Compositing and conversion; see `Family.finish`."""

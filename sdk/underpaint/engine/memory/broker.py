@@ -127,6 +127,11 @@ class Broker:
         self.device.move_in(held.component)
         held.enter(State.VRAM)
 
+    def first_to_go(self, held: Held) -> None:
+        """From now until its next use, counts as the longest unused."""
+        self.held.remove(held)
+        self.held.insert(0, held)
+
     def make_room(self, needed: int) -> list[Held]:
         """Puts idle components out of the device until `needed` bytes are free, or none is left.
 
