@@ -23,7 +23,7 @@ help:
 	@echo "make proto   write the generated code anew from proto/"
 	@echo "make wire-image  keep the protocol of a release, for later comparison"
 	@echo "make api     write the list of public names anew"
-	@echo "make pictures    take the README's screenshots in the real hosts"
+	@echo "make pictures    paint the documentation's pictures, then take screenshots in the real hosts"
 	@echo "make swatch      train the model in the box again (hours without a GPU; resumes)"
 	@echo "make swatch-figures  measure it: every figure with its bound"
 	@echo "make format  format the code"
@@ -85,6 +85,7 @@ api: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.contract.public_api
 
 pictures: $(VENV)/dev.stamp
+	$(BIN)/python examples/pictures/conditioning.py
 	$(BIN)/python -m tests.hosts.screenshots
 
 swatch: $(VENV)/dev.stamp
