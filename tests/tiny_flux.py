@@ -13,7 +13,16 @@ from diffusers import (
     FluxControlNetModel,
     FluxTransformer2DModel,
 )
-from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5TokenizerFast
+from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
+from transformers import (
+    CLIPTextModel,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+    T5Config,
+    T5EncoderModel,
+    T5TokenizerFast,
+)
 
 from tests.tiny_models import NATIVE, WORDS, clip_config, clip_tokenizer
 
@@ -101,6 +110,41 @@ def build_tiny_flux_control(
                 if isinstance(layer, torch.nn.Conv2d):
                     torch.nn.init.kaiming_normal_(layer.weight)
         net.save_pretrained(folder)
+    return folder
+
+
+def build_tiny_redux(folder: Path, *, seed: int = 0) -> Path:
+    """Writes a FLUX.1 Redux for such a model into `folder` and returns it: 144 words of a picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(700 + seed)
+        config = SiglipVisionConfig(
+            hidden_size=8,
+            intermediate_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=84,
+            patch_size=7,
+        )
+        encoder, embedder = SiglipVisionModel(config), ReduxImageEncoder(8, _WIDTH)
+        # Fresh ones make all pictures alike.
+        for network, spread in ((encoder, 0.4), (embedder, 0.6)):
+            for weight in network.parameters():
+                if weight.ndim > 1:
+                    torch.nn.init.normal_(weight, std=spread)
+        encoder.save_pretrained(folder / "image_encoder")
+        embedder.save_pretrained(folder / "image_embedder")
+    size = {"height": 84, "width": 84}
+    SiglipImageProcessor(size=size).save_pretrained(folder / "feature_extractor")
+    index = {
+        "_class_name": "FluxPriorReduxPipeline",
+        "_diffusers_version": "0.42.1",
+        "feature_extractor": ["transformers", "SiglipImageProcessor"],
+        "image_embedder": ["flux", "ReduxImageEncoder"],
+        "image_encoder": ["transformers", "SiglipVisionModel"],
+        **{name: [None, None] for name in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")},
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2), "utf-8")
     return folder
 
 

@@ -18,6 +18,7 @@ from underpaint.daemon.scan import (
     DETAILS,
     FoundControl,
     FoundModel,
+    fingerprint,
     look_control,
     look_control_file,
 )
@@ -109,6 +110,10 @@ class ControlIndex:
     def _look_file(
         self, file: FoundModel, name: str, families: Sequence[FamilyDescriptor]
     ) -> FoundControl | None:
+        if (file.path / INDEX).is_file():
+            place = file.path
+            whole = partial(look_control, name, place, place.parent, families)
+            return self._cached(place, (name, *fingerprint(place)), whole)
         folder = file.path.parent
         if (folder / CONFIG).is_file():
             # A diffusers folder deeper down: its configuration says more than the header.

@@ -1,4 +1,4 @@
-"""Image encoders on disk: folders of transformers' CLIPVisionModelWithProjection."""
+"""Image encoders on disk: folders of transformers' CLIPVisionModelWithProjection or SiglipVisionModel."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ FOLDER = "image_encoder"
 
 
 def encoder_for(adapter: Path, needs: str, known: Iterable[Path]) -> Path | None:
-    """The folder of an encoder that an adapter can look through: beside it if there is one, else of `known`.
+    """The folder of an encoder that an adapter can look through: in it, or beside it, else of `known`.
 
     `needs` is `ControlTraits.encoder`. Blocking.
     """
     home = adapter.parent
-    near = [home / FOLDER, home.parent / FOLDER, home.parent / "models" / FOLDER]
+    near = [adapter / FOLDER, home / FOLDER, home.parent / FOLDER, home.parent / "models" / FOLDER]
     return next((folder for folder in [*near, *known] if needs in _offers(folder)), None)
 
 
@@ -35,8 +35,10 @@ def _offers(folder: Path) -> tuple[str, ...]:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
     except (OSError, ValueError):
         return ()
-    if not isinstance(config, dict) or config.get("model_type") != "clip_vision_model":
+    if not isinstance(config, dict) or not any(folder.glob("*.safetensors")):
         return ()
-    if not any(folder.glob("*.safetensors")):
+    if config.get("model_type") == "siglip_vision_model":
+        return (f"SigLIP, {config.get('hidden_size', 768)} wide",)
+    if config.get("model_type") != "clip_vision_model":
         return ()
     return f"projects to {config.get('projection_dim', 512)}", f"{config.get('hidden_size', 768)} wide"

@@ -9,7 +9,7 @@ import structlog
 
 from underpaint.daemon.previews import tiny_problem
 from underpaint.daemon.roots.walk import Entry
-from underpaint.daemon.scan import FoundModel
+from underpaint.daemon.scan import STEERS, FoundModel
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import Companions, FamilyDescriptor, ModelTraits
 from underpaint.weights import Probe, kinds
@@ -75,7 +75,7 @@ def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> s
     if kind == kinds.UNKNOWN:
         return "what it is cannot be told from the names and shapes of its tensors"
     if kind in kinds.STEERS:
-        return "it steers other models, see 'underpaint models controls'"
+        return STEERS
     if kind == kinds.IMAGE_ENCODER:
         return "it serves IP-Adapters, see 'underpaint models controls'"
     if kind in (kinds.LORA, kinds.EMBEDDING):

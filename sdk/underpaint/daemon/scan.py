@@ -22,9 +22,12 @@ log = structlog.get_logger(__name__)
 DETAILS = "underpaint.json"
 CONFIG = "config.json"
 SHARED = "_shared_from"
+STEERS = "it steers other models, see 'underpaint models controls'"
 MAX_JSON = 1 << 20
 CONTROLS = ("ControlNet", "T2IAdapter")
 """Words in the class names of control models' configurations."""
+STEERING = {"FluxPriorReduxPipeline": kinds.REDUX}
+"""Pipelines that are control models, and their kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ def look(name: str, folder: Path, root: Path, families: Sequence[FamilyDescripto
     except OSError as error:
         return FoundModel(name, folder, problem=f"{error.filename or folder}: {error.strerror}")
     kind = index.get("_class_name", "nothing")
+    if kind in STEERING:
+        return FoundModel(name, folder, problem=STEERS, kind=STEERING[kind])
     known = ", ".join(family.title for family in families) or "none; is underpaint[engine] installed?"
     return FoundModel(name, folder, problem=f"no engine knows {kind!r} models; known are: {known}")
 
@@ -96,10 +101,11 @@ def look(name: str, folder: Path, root: Path, families: Sequence[FamilyDescripto
 def look_control(
     name: str, folder: Path, root: Path, families: Sequence[FamilyDescriptor]
 ) -> FoundControl | None:
-    """Looks at a folder without an index; None if it is no control model, and says so itself."""
-    config = _quietly(folder / CONFIG)
+    """Looks at a network's folder, or at a pipeline that steers; None if it is no control model."""
+    pipeline = (folder / INDEX).is_file()
+    config = _quietly(folder / (INDEX if pipeline else CONFIG))
     kind = str(config.get("_class_name", ""))
-    if not any(word in kind for word in CONTROLS):
+    if not (kind in STEERING if pipeline else any(word in kind for word in CONTROLS)):
         return None
 
     def recognise(family: FamilyDescriptor) -> ControlTraits | None:
@@ -129,7 +135,7 @@ def _control(
     unknown: str,
 ) -> FoundControl:
     try:
-        size = place.stat().st_size if place.is_file() else _weights({"": place})
+        size = place.stat().st_size if place.is_file() else _weights(_parts(place))
         for family in families:
             traits = recognise(family)
             if traits is not None:
@@ -141,6 +147,13 @@ def _control(
         log.exception("control model cannot be read", path=str(place))
         return FoundControl(name, place, problem=f"it cannot be read: {error!r}")
     return FoundControl(name, place, problem=unknown)
+
+
+def _parts(folder: Path) -> Mapping[str, Path]:
+    """The folders of a control model that have its weights."""
+    if not (folder / INDEX).is_file():
+        return {"": folder}
+    return {entry.name: Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()}
 
 
 def _problem(error: ModelUnusable | OSError, place: Path) -> str:

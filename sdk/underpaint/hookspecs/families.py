@@ -39,7 +39,7 @@ class ModelTraits:
     control_base: str = ""
     """What a control net must agree with to fit, in words; "" takes none."""
     adapter_bases: Mapping[str, str] = field(default_factory=dict)
-    """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter"."""
+    """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter", "redux"."""
     lora_base: str = ""
     """What a LoRA must agree with to fit, in words (see `underpaint.weights.loras`); "" takes no LoRAs."""
     regions: bool = False
@@ -57,9 +57,9 @@ class ControlTraits:
     title: str = ""
     license: str = ""
     kind: str = "control-net"
-    """How it steers: "control-net", "control-net-union", "t2i-adapter" or "ip-adapter"."""
+    """How it steers: "control-net", "control-net-union", "t2i-adapter", "ip-adapter" or "redux"."""
     encoder: str = ""
-    """The image encoder that it needs: "projects to N" or "N wide"; "": none."""
+    """The image encoder that it needs: "projects to N" or "N wide" of CLIP, "SigLIP, N wide"; "": none."""
 
 
 class Companions(Protocol):
@@ -95,8 +95,9 @@ class FamilyDescriptor:
     `recognise(folder, model_index)` gets a model's folder and its parsed `model_index.json` and returns
     None for a model of another family; it raises `ModelUnusable` for a broken one of its own. It runs in
     the daemon, reads small files only, and may be called from any thread.
-    `recognise_control(folder, config)` does the same for a control model, a folder with `config.json` and
-    no `model_index.json`; None: the family has none.
+    `recognise_control(folder, config)` does the same for a control model, a folder with `config.json`;
+    where a control model is a pipeline (FLUX.1 Redux) it gets the parsed `model_index.json`. None: the family
+    has none.
     `recognise_control_file(path, kind)` does it for a control model in one safetensors file whose header says
     that it is of `kind`: "ip-adapter", "t2i-adapter" or "control-net".
     `recognise_file(path, probe, companions)` does the same for a single weight file, of which `probe` tells

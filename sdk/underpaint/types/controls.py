@@ -60,4 +60,4 @@ class ControlModelInfo:
     problem: str = ""
     license: str = ""
     kind: str = ""
-    """How it steers: "control-net", "control-net-union", "t2i-adapter", "ip-adapter"; "": nobody knows."""
+    """As `ControlTraits.kind`, "redux" for one; "": nobody knows."""

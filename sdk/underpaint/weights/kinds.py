@@ -22,16 +22,18 @@ CONTROL_NET_UNION: Final = "control-net-union"
 """One net for many roles; folders only."""
 T2I_ADAPTER: Final = "t2i-adapter"
 IP_ADAPTER: Final = "ip-adapter"
+REDUX: Final = "redux"
+"""FLUX.1 Redux, which makes words of pictures; a diffusers folder."""
 UPSCALER: Final = "upscaler"
 UNKNOWN: Final = "unknown"
 """Also the family of what no rule knows."""
 
 PAINTS: Final = (PIPELINE, CHECKPOINT)
 """Kinds that can be named as a request's model."""
-STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER)
+STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX)
 """Kinds that can be named as a control's model."""
 KINDS: Final = (
     *PAINTS,
     *(UNET, TRANSFORMER, VAE, TINY_VAE, TEXT_ENCODER, IMAGE_ENCODER),
-    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, UPSCALER, UNKNOWN),
+    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX, UPSCALER, UNKNOWN),
 )

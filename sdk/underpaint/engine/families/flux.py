@@ -17,8 +17,10 @@ from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
 from underpaint.engine.flux.denoise import denoise
-from underpaint.engine.flux.nets import FluxNets
+from underpaint.engine.flux.nets import FluxNets, nets_of
 from underpaint.engine.flux.parts import FluxParts
+from underpaint.engine.flux.redux import apart
+from underpaint.engine.flux.siglip import PictureReader
 from underpaint.engine.flux.text import FluxText
 from underpaint.engine.prompts import parse
 from underpaint.engine.residency import Shelf
@@ -39,6 +41,7 @@ class Flux(LatentFamily):
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         super().__init__(source, shelf, device, dtype)
         self._controls = FluxNets(shelf, self.name, device, self._parts.dtype)
+        self._reader = PictureReader(shelf, self.name, device, self._parts.dtype)
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
@@ -89,24 +92,28 @@ class Flux(LatentFamily):
 
     def _apart(self, job: DiffusionTask) -> Hashable:
         # A picture that is looked at makes the sequence longer.
-        return job.current.reference is not None
+        return job.current.reference is not None, apart(job)
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         for job in jobs:
             if job.current.latents is None:
                 self._begin(job)
-        denoise(jobs, self._parts, self._controls)
+        denoise(jobs, self._parts, self._controls, self._reader)
+
+    def _look(self, control: PlannedControl) -> None:
+        self._reader.words(control)
 
     def _begin(self, job: DiffusionTask) -> None:
         self._controls.encode(job, self._parts)
         super()._begin(job)
 
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
-        folders = dict.fromkeys(control.folder for control in controls)
+        folders = dict.fromkeys(control.folder for control in nets_of(controls))
         nets = [partial(self._controls.load, folder) for folder in folders if not self._controls.has(folder)]
-        return [*super()._missing(controls), *nets]
+        return [*super()._missing(controls), *nets, *self._reader.missing(list(controls))]
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)
-        for control in job.controls:
+        for control in nets_of(job.controls):
             self._controls.load(control.folder)
+        self._reader.claim(list(job.controls))

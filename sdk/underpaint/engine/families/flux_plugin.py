@@ -22,8 +22,9 @@ from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, schedule
 from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
+from underpaint.engine.flux.describe_redux import describe_redux, words_base
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
-from underpaint.weights import Probe
+from underpaint.weights import Probe, kinds
 from underpaint.weights.loras import flux_base
 
 _PIPELINES = {
@@ -109,6 +110,7 @@ def _traits(
         regions=True,
         lora_base=flux_base(width),
         control_base=base_of_transformer(transformer) if plain else "",
+        adapter_bases={kinds.REDUX: words_base(int(transformer.get("joint_attention_dim", 4096)))},
     )
 
 
@@ -140,8 +142,8 @@ def _made_for(transformer: Mapping[str, Any], fills: bool, kontext: bool) -> tup
 
 
 def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
-    """The traits of a control net for this family, None for another's. Raises `ModelUnusable`."""
-    return describe_flux_net(folder, config)
+    """The traits of a control net for this family or of Redux; None for others. Raises `ModelUnusable`."""
+    return describe_flux_net(folder, config) or describe_redux(folder, config)
 
 
 @hookimpl

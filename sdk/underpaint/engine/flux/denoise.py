@@ -14,6 +14,8 @@ from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.flux.nets import FluxNets
 from underpaint.engine.flux.parts import FluxParts
+from underpaint.engine.flux.redux import with_pictures
+from underpaint.engine.flux.siglip import PictureReader
 from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
 from underpaint.engine.regions.reading import shares_of
@@ -22,10 +24,10 @@ TRAINED_STEPS = 1000.0
 """The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
 
 
-def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts, nets: FluxNets) -> None:
+def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts, nets: FluxNets, reader: PictureReader) -> None:
     """The next step of jobs in one bucket, whose latents there are: one forward pass of the transformer."""
     transformer, _ = parts.network
-    inputs = denoiser_inputs(jobs, parts)
+    inputs = with_pictures(jobs, denoiser_inputs(jobs, parts), reader, parts)
     output = transformer(**inputs, **nets.arguments(jobs, inputs, parts), return_dict=False)[0].float()
     height, width = _cells(jobs[0], parts)
     seen = from_tokens(output[:, : height * width // 4], height, width)

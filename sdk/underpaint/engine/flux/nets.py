@@ -19,9 +19,13 @@ from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.flux.describe_net import modes_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.tokens import to_tokens
+from underpaint.weights import kinds
 
 Blocks = list[torch.Tensor]
 """For each block of one kind, `(jobs, tokens, width)`; none where a net has nothing for that kind."""
+
+
+KINDS = (kinds.CONTROL_NET, kinds.CONTROL_NET_UNION)
 
 
 class FluxNets(Shelved):
@@ -30,7 +34,7 @@ class FluxNets(Shelved):
     def encode(self, job: DiffusionTask, parts: FluxParts) -> None:
         """Latents of the images that nets read as such; noise is drawn in the stock pipelines' order."""
         current = job.current
-        for control in job.controls:
+        for control in nets_of(job.controls):
             net, _ = self.load(control.folder)
             if net.input_hint_block is None:
                 picture = control.pictures[current.size]
@@ -44,7 +48,7 @@ class FluxNets(Shelved):
         The nets see the rows with the prompts; without them the transformer is told the same, as in the stock
         pipelines. Several nets add up, each spread over all blocks.
         """
-        columns = list(zip(*(job.steered_by for job in jobs), strict=True))
+        columns = list(zip(*(nets_of(job.steered_by) for job in jobs), strict=True))
         if not columns:
             return {}
         transformer, _ = parts.network
@@ -126,6 +130,11 @@ class FluxNets(Shelved):
         net, _ = network(FluxControlNetModel, place, self._dtype)
         config = json.loads((place / "config.json").read_text("utf-8"))
         return net, modes_of(place, config)
+
+
+def nets_of(controls: Sequence[PlannedControl]) -> list[PlannedControl]:
+    """Those of some controls that are nets."""
+    return [one for one in controls if one.kind in KINDS]
 
 
 def _all_rolled(values: torch.Tensor, jobs: Sequence[DiffusionTask], scale: int) -> torch.Tensor:

@@ -1,0 +1,95 @@
+"""FLUX.1 Redux's networks: what SigLIP says of a picture, as words. For the device's one thread."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from underpaint.engine.controls.nets import network
+from underpaint.engine.controls.plan import PlannedControl, Reference
+from underpaint.engine.controls.shelved import Shelved
+from underpaint.engine.diffusion.components import weight_variant
+from underpaint.engine.flux.describe_redux import EMBEDDER, PIXELS
+from underpaint.engine.residency import Shelf
+
+REMEMBERED = 16
+"""Pictures whose words are kept for the next job with the same picture."""
+
+
+class _Encoders(Shelved):
+    """Vision encoders by folder: each with what prepares pixels for it, which lies beside."""
+
+    def _from_disk(self, place: Path) -> tuple[Any, Any]:
+        from transformers import SiglipImageProcessor, SiglipVisionModel
+
+        processor = SiglipImageProcessor.from_pretrained(place.parent / PIXELS, local_files_only=True)
+        kind: Any = SiglipVisionModel
+        encoder = kind.from_pretrained(
+            place, use_safetensors=True, local_files_only=True, variant=weight_variant(place)
+        )
+        return encoder.to(self._dtype).eval().requires_grad_(False), processor
+
+
+class _Embedders(Shelved):
+    """What makes words of the encoder's states, by folder."""
+
+    def _from_disk(self, place: Path) -> Any:
+        from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
+
+        embedder, _ = network(ReduxImageEncoder, place, self._dtype)
+        return embedder
+
+
+class PictureReader:
+    """Reads reference pictures for one model; remembers what it read last."""
+
+    def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
+        self._encoders = _Encoders(shelf, user, device, dtype)
+        self._embedders = _Embedders(shelf, user, device, dtype)
+        self._device = device
+        self._dtype = dtype
+        self._remembered: OrderedDict[tuple[Path, bytes], torch.Tensor] = OrderedDict()
+        self.calls = 0
+        """Pictures encoded so far; those remembered do not count."""
+
+    def words(self, control: PlannedControl) -> torch.Tensor:
+        """A picture as words of the text, `(1, words, text width)`."""
+        shown = control.reference
+        assert shown is not None, "references are planned with their pictures"
+        key = (control.folder, shown.digest)
+        if key not in self._remembered:
+            self._remembered[key] = self._read(control.folder, shown)
+            self.calls += 1
+        self._remembered.move_to_end(key)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return self._remembered[key]
+
+    def missing(self, controls: list[PlannedControl]) -> list[Callable[[], object]]:
+        """What brings each network into memory that controls need and that is not there."""
+        return [partial(held.load, place) for held, place in self._needs(controls) if not held.has(place)]
+
+    def claim(self, controls: list[PlannedControl]) -> None:
+        """Brings what controls need into memory; marks what another model loaded as used by this one."""
+        for held, place in self._needs(controls):
+            held.load(place)
+
+    def _read(self, folder: Path, shown: Reference) -> torch.Tensor:
+        encoder, processor = self._encoders.load(shown.encoder)
+        pixels = processor(shown.pixels, return_tensors="pt").pixel_values.to(self._device, self._dtype)
+        states = encoder(pixels).last_hidden_state
+        words: torch.Tensor = self._embedders.load(folder / EMBEDDER)(states).image_embeds
+        return words
+
+    def _needs(self, controls: list[PlannedControl]) -> list[tuple[Shelved, Path]]:
+        needs: dict[tuple[Shelved, Path], None] = {}
+        for control in controls:
+            if control.reference is not None:
+                needs[self._encoders, control.reference.encoder] = None
+                needs[self._embedders, control.folder / EMBEDDER] = None
+        return list(needs)
