@@ -130,7 +130,7 @@ def test_the_client_preprocesses_in_stages_and_in_place(client: underpaint.Clien
 
 
 def test_post_processing_changes_a_fill_and_nothing_around_it(client: underpaint.Client) -> None:
-    assert [found.name for found in client.postprocessors()] == ["match-colors", "sharpen"]
+    assert [found.name for found in client.postprocessors()] == ["match-colors", "pad-islands", "sharpen"]
     source = np.random.default_rng(5).integers(60, 120, (64, 96, 4), np.uint8)
     source[..., 3] = 255
     coverage = np.zeros((64, 96), np.uint8)

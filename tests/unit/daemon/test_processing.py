@@ -65,7 +65,7 @@ async def test_what_is_wrong_with_a_preprocessing_is_named(
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["sharpest"], "match-colors, sharpen"),
+        (["sharpest"], "match-colors, pad-islands, sharpen"),
         (["match-colors"], "is for inpaint, not for txt2img"),
         (["sharpen"] * 9, "may name 8"),
         ([""], "1 to 128"),
@@ -105,6 +105,7 @@ async def test_processors_are_listed_in_pages(shared: Caller) -> None:
     )
     assert [(one.name, list(one.operations)) for one in after.postprocessors] == [
         ("match-colors", ["inpaint"]),
+        ("pad-islands", ["img2img", "inpaint"]),
         ("sharpen", []),
     ]
 

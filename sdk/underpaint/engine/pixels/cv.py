@@ -24,6 +24,19 @@ def distances(inside: npt.NDArray[np.bool_]) -> Floats:
     return cast(Floats, _cv.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
 
 
+def nearest_outside(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """For each pixel the flat index of a nearest one that is not `inside`, by a chamfer distance of 5 x 5.
+
+    At least one pixel must be outside.
+    """
+    _, labels = _cv.distanceTransformWithLabels(
+        inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    indices = np.zeros(int(labels.max()) + 1, np.intp)
+    indices[labels[~inside]] = np.flatnonzero(~inside)
+    return cast("npt.NDArray[np.intp]", indices[labels])
+
+
 def islands(inside: npt.NDArray[np.bool_]) -> tuple[int, npt.NDArray[np.int32]]:
     """Number of labels and the label of each pixel's island; label 0 is what lies outside."""
     count, labels = _cv.connectedComponents(inside.astype(np.uint8))

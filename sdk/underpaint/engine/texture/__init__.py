@@ -1,0 +1,1 @@
+"""What textures on a mesh need beyond a picture: their islands and what lies between them."""
