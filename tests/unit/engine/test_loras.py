@@ -135,12 +135,17 @@ def test_one_named_twice_counts_with_the_sum_whatever_the_order(ink: Path, wash:
 @pytest.mark.parametrize(
     ("ending", "kind"),
     [
-        ("hada_w1_a", "LoHa"),
-        ("lokr_w1", "LoKr"),
         ("dora_scale", "DoRA"),
         ("oft_blocks", "OFT"),
+        ("on_input", "IA3"),
+        ("a1.weight", "GLoRA"),
         ("lora_mid.weight", "CP decomposition"),
+        ("hada_t1", "CP decomposition"),
+        ("hada_t2", "CP decomposition"),
+        ("lokr_t2", "CP decomposition"),
         ("diff", "whole weights"),
+        ("w_norm", "whole weights"),
+        ("lora_up.bias", "trained biases"),
     ],
 )
 def test_kinds_that_cannot_be_added_are_refused_by_name(

@@ -6,6 +6,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+NO_LAYER = "is a {}, which no LoRA changes"
+
+
+def weight_shape(layer: nn.Module) -> tuple[int, ...]:
+    """Of a layer's weight, however the layer stores it; () for a kind that no LoRA changes."""
+    if isinstance(layer, nn.Linear):
+        # Quantised weights have shapes of their own.
+        return layer.out_features, layer.in_features
+    return tuple(layer.weight.shape) if isinstance(layer, nn.Conv2d) else ()
+
 
 class Factors(nn.Module):
     """`down` is `(rank, inputs)`, with a kernel's rows and columns behind for a convolution; `up` likewise
@@ -23,11 +33,9 @@ class Factors(nn.Module):
 
     def misfit(self, layer: nn.Module) -> str:
         """What keeps it from this layer; "" if it fits."""
-        if not isinstance(layer, nn.Linear | nn.Conv2d):
-            return f"is a {type(layer).__name__}, which no LoRA changes"
-        # Quantised weights have shapes of their own.
-        matrix = isinstance(layer, nn.Linear)
-        weight = (layer.out_features, layer.in_features) if matrix else tuple(layer.weight.shape)
+        weight = weight_shape(layer)
+        if not weight:
+            return NO_LAYER.format(type(layer).__name__)
         kernel = tuple(self.down.shape[2:])
         changes = (self.up.shape[0], self.down.shape[1], *kernel)
         # A kernel of 1 x 1 is a matrix: either may stand for the other.
@@ -47,8 +55,8 @@ class Factors(nn.Module):
         return large * (self.scale * strength)
 
 
-Layers = dict[str, Factors]
-"""Factors by the name of the layer inside its network."""
+Layers = dict[str, nn.Module]
+"""What is added, `Factors` or a `Product`, by the name of the layer inside its network."""
 
 
 class LoraNetwork(nn.Module):

@@ -11,18 +11,17 @@ from typing import Any, NoReturn
 import torch
 
 from underpaint.engine.loras.factors import Factors, Layers
+from underpaint.engine.loras.lycoris import Product, product_of, take_products
 from underpaint.errors import ModelUnusable
 
 State = dict[str, torch.Tensor]
 
 _REFUSED = {
     "DoRA": ("dora_scale", "lora_magnitude_vector"),
-    "LoHa": ("hada_w1_a", "hada_w1_b", "hada_t1"),
-    "LoKr": ("lokr_w1", "lokr_w1_a", "lokr_w2"),
     "OFT or BOFT": ("oft_blocks", "oft_diag"),
     "IA3": ("on_input",),
     "GLoRA": ("a1.weight", "b1.weight"),
-    "factors of a kernel (CP decomposition)": ("lora_mid.weight",),
+    "factors of a kernel (CP decomposition)": ("lora_mid.weight", "hada_t1", "hada_t2", "lokr_t2"),
     "whole weights, not factors": ("diff", "diff_b", "w_norm", "b_norm", "set_weight"),
     "trained biases": ("lora_B.bias", "lora_up.bias"),
 }
@@ -38,7 +37,7 @@ _NAMED = 3
 
 
 def read_lora(path: Path, denoiser: str, config: Any) -> dict[str, Layers]:
-    """Factors by component ("unet", "text_encoder", …) and layer, on the CPU, as the file has them.
+    """What it adds by component ("unet", "text_encoder", …) and layer, on the CPU, as the file has it.
 
     `denoiser` is the name of the component that names without a component belong to, `config` its
     configuration. Raises `ModelUnusable` for kinds that cannot be added beside a layer.
@@ -50,11 +49,17 @@ def read_lora(path: Path, denoiser: str, config: Any) -> dict[str, Layers]:
         said = _adapter_config(file.metadata() or {})
     _refuse(path, state, said)
     try:
+        state, products = take_products(state)
+    except ValueError as error:
+        _unusable(path, f"it has {error}")
+    if products and denoiser == "transformer":
+        _unusable(path, "it is a LoHa or LoKr for a transformer; those for U-Nets can be used")
+    try:
         state = _converted(_scaled(path, state), denoiser, config)
     except (KeyError, ValueError, IndexError) as error:
         _unusable(path, f"its tensors are named as no known program names them ({str(error)[:200]})")
     return {
-        component: _factors(path, component, layers, said.get(component, {}))
+        component: _factors(path, component, layers, said.get(component, {}), products)
         for component, layers in _by_component(state, denoiser).items()
     }
 
@@ -98,7 +103,9 @@ def _by_component(state: State, denoiser: str) -> dict[str, State]:
     return found
 
 
-def _factors(path: Path, component: str, state: State, said: Mapping[str, Any]) -> Layers:
+def _factors(
+    path: Path, component: str, state: State, said: Mapping[str, Any], products: list[Product]
+) -> Layers:
     downs, ups = {}, {}
     for name, tensor in _peft_names(component, state).items():
         layer, _, which = name.rpartition(".lora_")
@@ -111,8 +118,11 @@ def _factors(path: Path, component: str, state: State, said: Mapping[str, Any]) 
     alone = sorted(downs.keys() ^ ups.keys())
     if alone:
         _unusable(path, f"it has one factor of two for {component}.{alone[0]}. Download it again")
-    layers = {}
+    layers: Layers = {}
     for layer, down in downs.items():
+        if product := product_of(down, products):
+            layers[layer] = product
+            continue
         rank = down.shape[0]
         if ups[layer].ndim < 2 or ups[layer].shape[1] != rank:
             _unusable(path, f"its factors for {component}.{layer} do not fit one another. Download it again")
