@@ -1,4 +1,4 @@
-"""LoRAs from the client through the real daemon and engine: on, another, off, as in a fresh worker."""
+"""LoRAs from the client through the real daemon and engine: on, another, off, as in fresh processes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ pytestmark = pytest.mark.slow
 EDGE = 64
 
 
-@pytest.fixture
-def client(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Client:
-    for name, value in installation.places.items():
+def connected(place: Installation, monkeypatch: pytest.MonkeyPatch) -> Client:
+    for name, value in place.places.items():
         monkeypatch.setenv(name, value)
     return underpaint.connect(start=False)
 
 
+@pytest.fixture
+def client(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Client:
+    return connected(installation, monkeypatch)
+
+
 def request(prompt: str = "brick", *loras: underpaint.Lora, seed: int = 3) -> underpaint.GenerateRequest:
     return underpaint.GenerateRequest(
-        prompt=prompt, seed=seed, steps=4, width=EDGE, height=EDGE, model="tiny", loras=loras
+        prompt=prompt, seed=seed, steps=3, width=EDGE, height=EDGE, model="tiny", loras=loras
     )
 
 
@@ -33,18 +37,33 @@ def made(job: underpaint.client.Job) -> tuple[np.ndarray, underpaint.JobUpdate]:
     return np.frombuffer(image.data, np.uint8).reshape(EDGE, EDGE, 3).copy(), final
 
 
-def test_on_another_off_and_side_by_side_are_the_pictures_of_a_fresh_worker(client: Client) -> None:
+def in_fresh_process(
+    place: Installation, monkeypatch: pytest.MonkeyPatch, asked: underpaint.GenerateRequest
+) -> tuple[np.ndarray, int]:
+    """The picture of a daemon and a worker that never made another, and the worker's process."""
+    place.serve()
+    try:
+        with connected(place, monkeypatch) as client:
+            picture, _ = made(client.submit(asked))
+            (worker,) = client.server_info().workers
+            return picture, worker.pid
+    finally:
+        place.close()
+
+
+def test_on_another_off_and_side_by_side_are_the_pictures_of_fresh_processes(
+    installation: Installation, empty_installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ink = underpaint.Lora("tiny-ink")
     asked = [request("brick", ink), request("brick <lora:tiny-wash:0.7>"), request()]
-    fresh = []
-    with client:
-        for one in asked:
-            # Giving every network back is as good as a new process: all is read from disk again.
-            client.unload_model()
-            fresh.append(made(client.submit(one))[0])
+    alone = [in_fresh_process(empty_installation, monkeypatch, one) for one in asked]
+    fresh = [picture for picture, _ in alone]
+    with connected(installation, monkeypatch) as client:
         after = [made(client.submit(one)) for one in asked]
         jobs = [client.submit(one) for one in (*asked, *asked)]
         together = [made(job)[0] for job in jobs]
+        (worker,) = client.server_info().workers
+    assert len({worker.pid, *(process for _, process in alone)}) == 4 and worker.restarts == 0
     for new, (old, _) in zip(fresh, after, strict=True):
         np.testing.assert_array_equal(new, old)
     for new, old in zip(fresh * 2, together, strict=True):
