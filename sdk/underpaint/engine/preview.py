@@ -45,10 +45,10 @@ class Projection:
         return Preview(step=step, width=size[0], height=size[1], rgb=pixels.tobytes())
 
 
-def shrunk(latents: torch.Tensor, factor: int) -> torch.Tensor:
-    """Latents `(1, c, h, w)` of cells `factor` pixels wide, averaged to `MAX_EDGE` pixels at most."""
+def shrunk(latents: torch.Tensor, factor: int, edge: int = MAX_EDGE) -> torch.Tensor:
+    """Latents `(1, c, h, w)` of cells `factor` pixels wide, averaged to `edge` pixels at most."""
     height, width = latents.shape[-2:]
-    scale = MAX_EDGE // factor / max(height, width)
+    scale = edge // factor / max(height, width)
     if scale >= 1.0:
         return latents.float()
     size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -20,6 +20,7 @@ from underpaint.engine.diffusion.previews import COMPONENT, COMPUTING, SHARE, Pr
 from underpaint.engine.family import Assignment
 from underpaint.engine.memory.broker import Broker
 from underpaint.engine.memory.simulated import SimulatedDevice
+from underpaint.engine.preview import shrunk
 from underpaint.engine.residency import Shelf, Slot
 from underpaint.types import Preview, StageKind
 from underpaint.worker_v1.worker_service_pb2 import ModelSource
@@ -99,9 +100,15 @@ def test_large_latents_are_averaged_before_they_are_decoded(models: Path, tiny: 
     latents = torch.randn((1, 4, 60, 96), generator=torch.Generator().manual_seed(3))
     task.current.sampler.predicted = latents
     shown = pixels(family.preview(task))
-    assert shown.shape == (160, 256, 3)
-    averaged = latents.reshape(1, 4, 20, 3, 32, 3).mean((3, 5))
+    assert shown.shape == (80, 128, 3)
+    averaged = latents.reshape(1, 4, 10, 6, 16, 6).mean((3, 5))
     assert np.abs(shown - decoded(tiny[4], averaged)).max() <= 0.51
+
+
+def test_where_decoding_is_quick_previews_are_as_large_as_any() -> None:
+    assert shrunk(torch.zeros(1, 4, 60, 96), 8).shape == (1, 4, 20, 32)
+    assert shrunk(torch.zeros(1, 4, 20, 32), 8).shape == (1, 4, 20, 32)
+    assert shrunk(torch.zeros(1, 4, 1, 400), 8).shape == (1, 4, 1, 32)
 
 
 @pytest.mark.parametrize("fault", ["truncated", "other latents", "gone", "another network"])
@@ -120,7 +127,9 @@ def test_a_tiny_autoencoder_that_cannot_be_used_costs_no_job_its_picture(
     family = family_with(models / "plain", folder)
     task = halfway(family)
     shown = pixels(family.preview(task))
-    assert np.array_equal(shown, pixels(family_with(models / "plain", None).preview(task)))
+    linear = pixels(family_with(models / "plain", None).preview(task))
+    # Fitted twice: least squares round differently with where in memory they lie.
+    assert np.abs(shown - linear).max() <= 1
     assert family.preview(task) is not None
     (note,) = task.notes
     assert note.startswith("Previews were softer than they could be: ") and "taesd" in note

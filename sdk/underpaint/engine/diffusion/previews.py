@@ -13,7 +13,7 @@ from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.families.folder import vae_factor
 from underpaint.engine.memory.ladder import is_out_of_memory
-from underpaint.engine.preview import shown, shrunk
+from underpaint.engine.preview import MAX_EDGE, shown, shrunk
 from underpaint.errors import ModelUnusable
 from underpaint.types import Preview
 
@@ -23,6 +23,8 @@ COMPONENT = "preview"
 """The tiny autoencoder (diffusers' `AutoencoderTiny`), where the daemon found one whose latents fit."""
 COMPUTING = 128 << 20
 """Bytes that decoding a preview takes at most: four layers of 64 channels, 256 pixels an edge, float32."""
+CPU_EDGE = 128
+"""Decoded previews are no larger on a CPU, in pixels: one of `MAX_EDGE` takes a core a second there."""
 SHARE = 0.1
 """Of a job's time, what its decoded previews may take: on a CPU one takes a while."""
 
@@ -64,7 +66,8 @@ class Previews:
             return None
         network: Any = held[0]
         # Taking them to the CPU waits for the step that makes them: what is timed is the preview alone.
-        cells = shrunk(latents, self._autoencoder.factor).cpu()
+        edge = CPU_EDGE if self._components.device == "cpu" else MAX_EDGE
+        cells = shrunk(latents, self._autoencoder.factor, edge).cpu()
         begun = time.monotonic()
         unscaled = cells / float(config.get("scaling_factor") or 1.0) + float(
             config.get("shift_factor") or 0.0
