@@ -26,16 +26,19 @@ from transformers import (
 
 from tests.tiny_models import NATIVE, WORDS, clip_config, clip_tokenizer
 
-FluxKind = Literal["flux-dev", "flux-schnell", "flux-fill", "flux-kontext"]
+FluxKind = Literal["flux-dev", "flux-schnell", "flux-fill", "flux-kontext", "flux-depth"]
 
 _CLASSES: dict[FluxKind, str] = {
     "flux-dev": "FluxPipeline",
     "flux-schnell": "FluxPipeline",
     "flux-fill": "FluxFillPipeline",
     "flux-kontext": "FluxKontextPipeline",
+    "flux-depth": "FluxControlPipeline",
 }
 _LATENT = 16
 _FACTOR = 8
+_CHANNELS = {"flux-fill": 4 * (2 * _LATENT + _FACTOR**2), "flux-depth": 8 * _LATENT}
+"""What transformers read, where that is more than latents."""
 _WIDTH = 16
 """Of the text encoders."""
 _LOUD = 3.0
@@ -164,7 +167,7 @@ def _index(kind: FluxKind) -> dict[str, object]:
 
 def _transformer(kind: FluxKind) -> FluxTransformer2DModel:
     return FluxTransformer2DModel(
-        in_channels=4 * (2 * _LATENT + _FACTOR**2) if kind == "flux-fill" else 4 * _LATENT,
+        in_channels=_CHANNELS.get(kind, 4 * _LATENT),
         out_channels=4 * _LATENT,
         num_layers=1,
         num_single_layers=1,

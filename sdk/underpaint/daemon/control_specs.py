@@ -9,9 +9,11 @@ from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.processing import complete, edges_of
 from underpaint.daemon.scan import FoundControl, FoundModel
 from underpaint.errors import Violation
+from underpaint.hookspecs import ControlTraits
 from underpaint.types import Bounds
 from underpaint.v1.image_pb2 import ImageRef
 from underpaint.v1.job_service_pb2 import Control, JobSpec
+from underpaint.weights import kinds
 from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_of
 from underpaint.wire.limits import raise_for
@@ -53,7 +55,7 @@ async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) 
     """
     sources = []
     for number, control in enumerate(spec.controls):
-        found = await index.find(control.model)
+        found = await _itself_or(control, await index.models.find(spec.model), index)
         assert found.traits is not None, "the index hands out usable control models only"
         source = ControlSource(
             name=found.name,
@@ -66,6 +68,24 @@ async def control_sources(spec: JobSpec, index: ControlIndex, plugins: Plugins) 
             source.preprocessor.CopyFrom(await function_of(descriptor, index.models))
         sources.append(source)
     return sources
+
+
+def check_shown(spec: JobSpec, model: FoundModel) -> None:
+    """Raises InvalidRequest where a model reads an image itself and the controls do not hold it, once."""
+    role = model.traits.shown_role if model.traits else ""
+    own = [number for number, control in enumerate(spec.controls) if control.role == role]
+    if role and len(own) != 1:
+        raise_for(
+            [Violation("spec.controls", f"{model.name!r} reads one {role!r} image; there are {len(own)}")]
+        )
+
+
+async def _itself_or(control: Control, model: FoundModel, index: ControlIndex) -> FoundControl:
+    """The model itself, for the image that it reads, or a control model by name."""
+    if model.traits is None or not model.traits.shown_role or control.model != model.name:
+        return await index.find(control.model)
+    traits = ControlTraits(base="", roles=(model.traits.shown_role,), kind=kinds.PIPELINE)
+    return FoundControl(model.name, model.path, model.family, traits)
 
 
 async def _choose(control: Control, where: str, model: FoundModel, index: ControlIndex) -> FoundControl:
@@ -81,10 +101,15 @@ async def _choose(control: Control, where: str, model: FoundModel, index: Contro
             text = f"the model {model.name!r} takes no {control.role!r} image; {there}: or {hint}"
             raise_for([Violation(f"{where}.role", text)])
         control.model = names[0]
-        return await index.find(control.model)
-    found = await index.find(control.model)
+    found = await _itself_or(control, model, index)
     assert found.traits is not None, "the index hands out usable control models only"
-    if not fits(found, model):
+    itself = found.traits.kind == kinds.PIPELINE
+    if itself and (
+        (control.strength, control.start, control.end) != (1.0, 0.0, 1.0) or control.HasField("mask")
+    ):
+        text = "is read by the model itself, everywhere and in every step: no strength, start, end or mask"
+        raise_for([Violation(where, text)])
+    if not itself and not fits(found, model):
         others = sorted({name for one in roles for name in one.models})
         base = model.traits.control_base if model.traits else ""
         text = (

@@ -155,13 +155,16 @@ def fits(control: FoundControl, model: FoundModel) -> bool:
 def roles_of(model: FoundModel, controls: Iterable[FoundControl]) -> tuple[ControlRole, ...]:
     """The roles that a model takes, by name, each with its control models.
 
-    The default is the one whose main role it is, the first by name among several.
+    The default is the one whose main role it is, the first by name among several; before all others the
+    model itself, where it reads such an image.
     """
     ranked: dict[str, list[tuple[int, str]]] = {}
     for control in controls:
         if control.traits is not None and fits(control, model):
             for rank, role in enumerate(control.traits.roles):
                 ranked.setdefault(role, []).append((rank, control.name))
+    if model.traits is not None and model.traits.shown_role:
+        ranked.setdefault(model.traits.shown_role, []).append((-1, model.name))
     return tuple(
         ControlRole(role, tuple(name for _, name in sorted(names))) for role, names in sorted(ranked.items())
     )

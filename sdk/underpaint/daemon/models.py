@@ -144,7 +144,7 @@ def choose_defaults(usable: Sequence[FoundModel], paint: str = "", inpaint: str 
     """The rule of `ModelIndex.defaults`, on usable models in order of name."""
     default = paint or _first(
         (found.name for found in usable if found.name == PREFERRED),
-        (found.name for found in usable if _can(found, "txt2img") and not _inpaints_natively(found)),
+        (found.name for found in usable if _can(found, "txt2img") and not _is_special(found)),
         (found.name for found in usable if _can(found, "txt2img")),
     )
     family = next((found.family for found in usable if found.name == default), None)
@@ -254,6 +254,11 @@ def _first(*rules: Iterable[str]) -> str:
 
 def _can(found: FoundModel, operation: str) -> bool:
     return found.traits is not None and operation in found.traits.operations
+
+
+def _is_special(found: FoundModel) -> bool:
+    """Whether it inpaints natively, or paints nothing without a control image."""
+    return _inpaints_natively(found) or (found.traits is not None and bool(found.traits.shown_role))
 
 
 def _inpaints_natively(found: FoundModel) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from underpaint.daemon import upscaling
 from underpaint.daemon.blobs.contents import has_coverage
 from underpaint.daemon.blobs.store import BlobStore, Entry
-from underpaint.daemon.control_specs import resolve_controls
+from underpaint.daemon.control_specs import check_shown, resolve_controls
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.embeddings import embedding_sources
 from underpaint.daemon.estimators import function_of
@@ -162,6 +162,7 @@ class Resolver:
     async def _steer(
         self, spec: JobSpec, operation: str, model: FoundModel, images: dict[str, Entry]
     ) -> dict[str, Entry]:
+        check_shown(spec, model)
         if not spec.controls:
             return {}
         window, plugins = _window(spec, operation, images), await self._models.plugins()

@@ -40,6 +40,8 @@ class ModelTraits:
     """What a control net must agree with to fit, in words; "" takes none."""
     adapter_bases: Mapping[str, str] = field(default_factory=dict)
     """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter", "redux"."""
+    shown_role: str = ""
+    """The role of the control image that the model itself reads in every step; "": it reads none."""
     lora_base: str = ""
     """What a LoRA must agree with to fit, in words (see `underpaint.weights.loras`); "" takes no LoRAs."""
     regions: bool = False

@@ -1,4 +1,4 @@
-"""FLUX.1 Redux on disk: found at any depth, fitted to its models, listed with what is wrong with it."""
+"""FLUX.1 Redux on disk, and models that read a control image themselves: what the daemon makes of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_flux import build_tiny_flux, build_tiny_redux
+from underpaint.daemon.control_specs import check_shown, control_sources
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
-from underpaint.errors import ModelUnusable
+from underpaint.errors import InvalidRequest, ModelUnusable
+from underpaint.v1.job_service_pb2 import JobSpec
+from underpaint.weights import kinds
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,31 @@ async def test_redux_that_is_not_whole_says_what_is_missing(root: Path, broken: 
     _, controls = index_of(root)
     with pytest.raises(ModelUnusable, match=problem):
         await controls.find("downloads/redux")
+
+
+async def test_a_model_that_reads_an_image_itself_is_the_control_model_for_it(tmp_path: Path) -> None:
+    folder = build_tiny_flux(tmp_path / "FLUX.1-Depth-dev", kind="flux-depth")
+    build_tiny_flux(tmp_path / "plain")
+    models, controls = index_of(tmp_path)
+    model = await models.find(folder.name)
+    assert [(one.role, one.models) for one in roles_of(model, [])] == [("depth", (folder.name,))]
+    spec = JobSpec(model=folder.name)
+    with pytest.raises(InvalidRequest, match="reads one 'depth' image; there are 0"):
+        check_shown(spec, model)
+    spec.controls.add(role="depth", model=folder.name)
+    check_shown(spec, model)
+    (source,) = await control_sources(spec, controls, await models.plugins())
+    assert (source.kind, source.path) == (kinds.PIPELINE, str(folder))
+    # A request that names no model paints with one that needs nothing else.
+    assert (await models.defaults())[0] == "plain"
+
+
+async def test_the_role_is_asked_for_where_nothing_tells_it(tmp_path: Path) -> None:
+    folder = build_tiny_flux(tmp_path / "mine", kind="flux-depth")
+    models, _ = index_of(tmp_path)
+    with pytest.raises(ModelUnusable, match="nothing says of which role"):
+        await models.find("mine")
+    facts = json.loads((folder / "underpaint.json").read_text())
+    (folder / "underpaint.json").write_text(json.dumps({**facts, "shown_role": "canny"}))
+    model = (await models.all())[0]
+    assert model.traits is not None and model.traits.shown_role == "canny"

@@ -72,8 +72,8 @@ def test_a_missing_component_is_named(dev: Path, component: str) -> None:
 
 def test_a_transformer_with_other_channels_is_named(dev: Path) -> None:
     path = dev / "transformer" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "in_channels": 128}))
-    with pytest.raises(ModelUnusable, match=r"128 channels; 64 .* or 384 \(Fill\)"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "in_channels": 96}))
+    with pytest.raises(ModelUnusable, match=r"96 channels; 64 .* or 384 \(Fill\)"):
         look(dev)
 
 

@@ -1,4 +1,4 @@
-"""FLUX.1 (dev, schnell, Fill, Kontext), from diffusers' components, driven step by step."""
+"""FLUX.1 (dev, schnell, Fill, Kontext, Canny, Depth), from diffusers' components, driven step by step."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from underpaint.engine.flux.denoise import denoise
 from underpaint.engine.flux.nets import FluxNets, nets_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.redux import apart
+from underpaint.engine.flux.shown import check_shown, shown_of
 from underpaint.engine.flux.siglip import PictureReader
 from underpaint.engine.flux.text import FluxText
 from underpaint.engine.prompts import parse
@@ -56,6 +57,8 @@ class Flux(LatentFamily):
     def _plan(self, assignment: Assignment) -> DiffusionTask:
         task = super()._plan(assignment)
         spec = task.resolved
+        if self._traits.shown_role:
+            check_shown(self.name, self._traits.shown_role, task.controls)
         if spec.negative_prompt and not task.guided:
             task.notes.append(
                 f"The negative prompt counts for nothing: {self._why_not(spec.guidance_scale)}."
@@ -105,6 +108,11 @@ class Flux(LatentFamily):
 
     def _begin(self, job: DiffusionTask) -> None:
         self._controls.encode(job, self._parts)
+        shown = shown_of(job.controls)
+        if shown is not None:
+            picture = shown.pictures[job.current.size]
+            latents = self._parts.autoencoder.encode(picture, job.generator)
+            job.current.control_latents[shown] = latents
         super()._begin(job)
 
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:

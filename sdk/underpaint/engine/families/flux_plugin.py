@@ -23,6 +23,7 @@ from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
 from underpaint.engine.flux.describe_redux import describe_redux, words_base
+from underpaint.engine.flux.describe_shown import role_of
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe, kinds
 from underpaint.weights.loras import flux_base
@@ -33,6 +34,8 @@ _PIPELINES = {
     "FluxInpaintPipeline",
     "FluxFillPipeline",
     "FluxKontextPipeline",
+    "FluxControlPipeline",
+    "FluxControlImg2ImgPipeline",
 }
 _KONTEXT = "FluxKontextPipeline"
 _NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2")
@@ -42,6 +45,7 @@ _PATCH = 4
 _DEV = Defaults(native_size=1024, guidance_scale=3.5, scheduler="flow-match-euler", steps=28)
 _SCHNELL = replace(_DEV, guidance_scale=1.0, steps=4)
 _FILL = replace(_DEV, guidance_scale=30.0, steps=50)
+_SHOWN = replace(_DEV, guidance_scale=10.0, steps=30)
 _KONTEXT_DEFAULTS = replace(_DEV, guidance_scale=2.5)
 
 
@@ -89,6 +93,9 @@ def _traits(
     factor = vae_factor(vae)
     fills = _fills(model, transformer, vae, factor)
     defaults, operations = _made_for(transformer, fills, is_kontext(model_index))
+    reads = int(transformer.get("in_channels", 0)) == 2 * _PATCH * int(vae.get("latent_channels", 4))
+    if reads:
+        defaults, operations = _SHOWN, ("txt2img", "img2img")
     scheduler = read_object(model, components["scheduler"] / "scheduler_config.json")
     named = scheduler_name(scheduler, defaults.scheduler)
     traits = told_traits(
@@ -103,11 +110,12 @@ def _traits(
     )
     width = int(transformer.get("num_attention_heads", 24)) * int(transformer.get("attention_head_dim", 128))
     # Nets see the latents alone: neither what Fill has beside them nor what Kontext has behind.
-    plain = not fills and not is_kontext(model_index)
+    plain = not fills and not reads and not is_kontext(model_index)
     return replace(
         traits,
         native_inpainting=fills,
         regions=True,
+        shown_role=role_of(model, notes) if reads else "",
         lora_base=flux_base(width),
         control_base=base_of_transformer(transformer) if plain else "",
         adapter_bases={kinds.REDUX: words_base(int(transformer.get("joint_attention_dim", 4096)))},
@@ -123,11 +131,11 @@ def _fills(folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any],
     """Whether a transformer takes a mask, pixel by pixel, and a masked picture beside the latents."""
     channels, latent = int(transformer.get("in_channels", 0)), int(vae.get("latent_channels", 4))
     plain, filling = _PATCH * latent, _PATCH * (2 * latent + factor * factor)
-    if channels not in (plain, filling):
+    if channels not in (plain, 2 * plain, filling):
         raise unusable(
             folder,
-            f"its transformer takes {channels} channels; {plain} (plain, Kontext) or {filling} (Fill) can be "
-            "run. Use FLUX.1 dev, schnell, Fill or Kontext",
+            f"its transformer takes {channels} channels; {plain} (plain, Kontext), {2 * plain} (Canny, "
+            f"Depth) or {filling} (Fill) can be run. Use FLUX.1 dev, schnell, Fill, Kontext, Canny or Depth",
         )
     return channels == filling
 

@@ -15,6 +15,7 @@ from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.flux.nets import FluxNets
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.redux import with_pictures
+from underpaint.engine.flux.shown import shown_of
 from underpaint.engine.flux.siglip import PictureReader
 from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
@@ -91,6 +92,9 @@ def _sequence(job: DiffusionTask) -> torch.Tensor:
     read = [to_tokens(rolled(current.sampler.scale(current.latents), by))]
     if current.masked_latents is not None and current.mask_cells is not None:
         read += [to_tokens(rolled(beside, by)) for beside in (current.masked_latents, current.mask_cells)]
+    shown = shown_of(job.controls)
+    if shown is not None:
+        read.append(to_tokens(rolled(current.control_latents[shown], by)))
     tokens = torch.cat(read, dim=2)
     if current.reference_latents is None:
         return tokens

@@ -28,7 +28,8 @@ class FluxParts(Parts):
     @property
     def inpaints(self) -> bool:
         """Whether this is FLUX.1 Fill."""
-        return int(self.denoiser_config["in_channels"]) != PATCH * PATCH * self.autoencoder.channels
+        plain = PATCH * PATCH * self.autoencoder.channels
+        return int(self.denoiser_config["in_channels"]) not in (plain, 2 * plain)
 
     @property
     def encodes_regardless(self) -> bool:
