@@ -7,6 +7,7 @@ strangers' jobs share forward passes. Reading inputs and writing results happens
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -194,7 +195,13 @@ class DeviceLoop:
             return
         if now - job.last_preview >= PREVIEW_INTERVAL_S:
             job.last_preview = now
-            preview = family.preview(job.task)
+            try:
+                preview = family.preview(job.task)
+            except Exception:
+                # A rough picture is not worth a job, let alone the device's thread.
+                log.exception("preview failed", job=job.name)
+                job.last_preview = math.inf
+                return
             if preview is not None:
                 job.previewed(preview)
 

@@ -112,6 +112,14 @@ def test_jobs_of_one_bucket_share_steps_up_to_the_limit(desk: Desk) -> None:
     assert len(groups) < 5 * 3
 
 
+def test_a_preview_that_fails_costs_nothing_but_previews(desk: Desk) -> None:
+    desk.submit("blind", "blind", steps=3)
+    assert desk.outcome("blind").finished is not None
+    assert not any(event.HasField("preview") for event in desk.events["blind"])
+    desk.submit("next")
+    assert desk.outcome("next").finished is not None
+
+
 def test_a_live_job_runs_alone_until_it_is_done(desk: Desk) -> None:
     hold(desk)
     desk.submit("slow", steps=50, priority=BATCH)
