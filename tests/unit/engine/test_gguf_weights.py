@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -20,8 +21,6 @@ from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.diffusion.flux_names import flux_to_diffusers
 from underpaint.engine.residency import Shelf
 from underpaint.weights.gguf import UNPACKED
-
-gguf = pytest.importorskip("gguf", reason="the extra 'engine' brings it; this environment is older")
 
 State = dict[str, torch.Tensor]
 
