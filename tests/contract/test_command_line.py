@@ -146,9 +146,9 @@ def test_a_folder_that_is_added_shows_its_files_with_the_reason_why_they_are_of_
     try:
         listed = {model["name"]: model for model in installation.json("models", "list")["models"]}
         assert (listed["photo"]["kind"], listed["photo"]["family"]) == ("checkpoint", "sdxl")
-        assert "no engine runs sdxl from a single file" in listed["photo"]["problem"]
+        assert "no tokenizer" in listed["photo"]["problem"]
         loras = installation.json("models", "list", "--kind", "lora")["models"]
-        assert [model["name"] for model in loras] == ["lora:moss"]
+        assert "lora:moss" in [model["name"] for model in loras]
         shown = installation.json("models", "show", "lora:moss")
         assert (shown["family"], shown["dtype"], shown["format"]) == ("sd15", "F16", "safetensors")
         names = {model["name"] for model in installation.json("models", "list", "--kind", "all")["models"]}
