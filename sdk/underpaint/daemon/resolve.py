@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
 
 from underpaint.daemon import upscaling
@@ -17,6 +16,14 @@ from underpaint.daemon.latents_specs import resolve_latents
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
+from underpaint.daemon.painting_specs import (
+    check_mask,
+    check_size,
+    complete_output,
+    fill_in,
+    result_bytes,
+    window_of,
+)
 from underpaint.daemon.presets import apply_preset
 from underpaint.daemon.processing import check_postprocessors, complete, edges_of, set_output
 from underpaint.daemon.region_specs import resolve_regions
@@ -24,11 +31,9 @@ from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
 from underpaint.daemon.scheduler_specs import check_scheduler
 from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
-from underpaint.hookspecs import FamilyDescriptor, ModelTraits
-from underpaint.types import Alpha, Bounds, Channels, PixelFormat
 from underpaint.v1.image_pb2 import ImageLayout, ImageRef
-from underpaint.v1.job_service_pb2 import RESULT_FORM_LAYER, RESULT_FORM_MERGED, JobSpec
-from underpaint.wire.images import format_of, format_to_layout
+from underpaint.v1.job_service_pb2 import RESULT_FORM_MERGED, JobSpec
+from underpaint.wire.images import format_of
 from underpaint.wire.limits import check_spec, raise_for
 
 OPERATIONS = {
@@ -37,8 +42,6 @@ OPERATIONS = {
     "inpaint": "inpaint",
     "edit_image": "edit",
 }
-IMG2IMG_STRENGTH = 0.6
-INPAINT_STRENGTH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Resolver:
         set_output(spec, wanted.role)
         image = self._input(spec.preprocess.image)
         format_of(spec.output_layout, field="spec.output_layout")
-        self._blobs.check_room(_result_bytes(spec, image.layout.width_px, image.layout.height_px))
+        self._blobs.check_room(result_bytes(spec, image.layout.width_px, image.layout.height_px))
         return {"image": image}
 
     async def _upscale(self, spec: JobSpec) -> dict[str, Entry]:
@@ -109,18 +112,18 @@ class Resolver:
             if model.traits is None or model.family is None:
                 raise AssertionError("the index hands out usable models only")
             await apply_preset(spec, model, self._loras)
-            _fill(spec, "upscale", model.traits, model.family)
+            fill_in(spec, "upscale", model.traits, model.family)
             raise_for(check_scheduler(spec, model.family))
             await resolve_loras(spec, model, self._loras)
             await embedding_sources(spec, model, self._models)
             asked.tile_px = asked.tile_px or model.traits.native_size
             self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
-            masks = resolve_regions(spec, model, _window(spec, "upscale", images), self._blobs)
+            masks = resolve_regions(spec, model, window_of(spec, "upscale", images), self._blobs)
             needed = {f"region-{number}": mask for number, mask in enumerate(masks)}
             needed |= await self._steer(spec, "upscale", model, images)
         spec.result_form = RESULT_FORM_MERGED
-        _output(spec, "upscale", images)
-        self._blobs.check_room(_result_bytes(spec, asked.width_px, asked.height_px))
+        complete_output(spec, "upscale", images)
+        self._blobs.check_room(result_bytes(spec, asked.width_px, asked.height_px))
         return images | needed
 
     async def _use_latents(self, spec: JobSpec) -> dict[str, Entry]:
@@ -128,7 +131,7 @@ class Resolver:
         traits, family = model.traits, model.family
         if traits is None or family is None:
             raise AssertionError("the index hands out usable models only")
-        _fill(spec, "use_latents", traits, family)
+        fill_in(spec, "use_latents", traits, family)
         raise_for(check_scheduler(spec, family))
         images = {"image": self._input(spec.use_latents.image)}
         resolve_latents(spec, traits, images["image"].layout)
@@ -141,21 +144,21 @@ class Resolver:
         if traits is None or family is None:
             raise AssertionError("the index hands out usable models only")
         await apply_preset(spec, model, self._loras)
-        _fill(spec, operation, traits, family)
+        fill_in(spec, operation, traits, family)
         await resolve_loras(spec, model, self._loras)
         await embedding_sources(spec, model, self._models)
         images = self._inputs(spec, operation)
         raise_for(
             check_scheduler(spec, family)
-            + (_size(spec, traits) if operation == "text_to_image" else [])
-            + (_mask(images) if operation == "inpaint" else [])
+            + (check_size(spec, traits) if operation == "text_to_image" else [])
+            + (check_mask(images) if operation == "inpaint" else [])
             + await self._postprocess(spec, OPERATIONS[operation])
         )
         if "mask" in images and not await asyncio.to_thread(has_coverage, images["mask"]):
             raise_for([Violation("spec.inpaint.mask", "is empty: select or paint something to repaint")])
-        _output(spec, operation, images)
+        complete_output(spec, operation, images)
         self._room(spec, images)
-        masks = resolve_regions(spec, model, _window(spec, operation, images), self._blobs)
+        masks = resolve_regions(spec, model, window_of(spec, operation, images), self._blobs)
         images |= {f"region-{number}": mask for number, mask in enumerate(masks)}
         return images | await self._steer(spec, operation, model, images)
 
@@ -165,7 +168,7 @@ class Resolver:
         check_shown(spec, model)
         if not spec.controls:
             return {}
-        window, plugins = _window(spec, operation, images), await self._models.plugins()
+        window, plugins = window_of(spec, operation, images), await self._models.plugins()
         needed = await resolve_controls(spec, model, window, self._controls, self._blobs, plugins)
         return {f"control-{number}": entry for number, entry in enumerate(needed)}
 
@@ -214,7 +217,7 @@ class Resolver:
         width = layout.width_px if layout else spec.text_to_image.width_px
         height = layout.height_px if layout else spec.text_to_image.height_px
         self._work(spec.steps, width, height)
-        self._blobs.check_room(_result_bytes(spec, width, height))
+        self._blobs.check_room(result_bytes(spec, width, height))
 
     def _work(self, steps: int, width: int, height: int) -> None:
         work = steps * width * height
@@ -232,91 +235,3 @@ def _how_to_get(operation: str) -> str:
     if operation == "edit":
         return "Put a diffusers folder of one that was trained for it (FLUX.1 Kontext) into a model root"
     return "Run: pip install underpaint-swatch; or put a diffusers folder into a model root"
-
-
-def _window(spec: JobSpec, operation: str, images: dict[str, Entry]) -> Bounds:
-    """The part of the canvas that the job paints."""
-    if operation == "text_to_image":
-        size = spec.text_to_image
-        return Bounds(size.x_px, size.y_px, size.width_px, size.height_px)
-    image: ImageRef = getattr(spec, operation).image
-    layout = images["image"].layout
-    return Bounds(image.x_px, image.y_px, layout.width_px, layout.height_px)
-
-
-def _result_bytes(spec: JobSpec, width: int, height: int) -> int:
-    return width * height * format_of(spec.output_layout).bytes_per_pixel
-
-
-def _fill(spec: JobSpec, operation: str, traits: ModelTraits, family: FamilyDescriptor) -> None:
-    if not spec.HasField("seed"):
-        spec.seed = secrets.randbits(64)
-    spec.steps = spec.steps or traits.default_steps
-    if not spec.HasField("guidance_scale"):
-        spec.guidance_scale = traits.default_guidance_scale
-    spec.scheduler = spec.scheduler or traits.default_scheduler or next(iter(family.schedulers), "")
-    if operation == "text_to_image":
-        spec.text_to_image.width_px = spec.text_to_image.width_px or traits.native_size
-        spec.text_to_image.height_px = spec.text_to_image.height_px or traits.native_size
-    elif operation == "image_to_image" and not spec.image_to_image.HasField("strength"):
-        spec.image_to_image.strength = IMG2IMG_STRENGTH
-    elif operation == "inpaint" and not spec.inpaint.HasField("strength"):
-        spec.inpaint.strength = INPAINT_STRENGTH
-    if not spec.result_form:
-        spec.result_form = RESULT_FORM_LAYER if operation == "inpaint" else RESULT_FORM_MERGED
-
-
-def _size(spec: JobSpec, traits: ModelTraits) -> list[Violation]:
-    found: list[Violation] = []
-    sizes = (("width_px", spec.text_to_image.width_px), ("height_px", spec.text_to_image.height_px))
-    for name, value in sizes:
-        where, multiple = f"spec.text_to_image.{name}", traits.size_multiple
-        if not traits.min_size <= value <= traits.max_size:
-            found.append(
-                Violation(
-                    where, f"must be {traits.min_size} to {traits.max_size} for this model, got {value}"
-                )
-            )
-        elif value % multiple:
-            below, above = value // multiple * multiple, -(-value // multiple) * multiple
-            near = [edge for edge in (below, above) if traits.min_size <= edge <= traits.max_size]
-            nearest = " and ".join(str(edge) for edge in near)
-            found.append(
-                Violation(where, f"must be a multiple of {multiple}, got {value}; nearest are {nearest}")
-            )
-    return found
-
-
-def _mask(images: dict[str, Entry]) -> list[Violation]:
-    image, mask = images["image"].layout, images["mask"].layout
-    found: list[Violation] = []
-    if (image.width_px, image.height_px) != (mask.width_px, mask.height_px):
-        found.append(
-            Violation(
-                "spec.inpaint.mask",
-                f"must have the size of the image, {image.width_px}x{image.height_px}, "
-                f"got {mask.width_px}x{mask.height_px}",
-            )
-        )
-    channels = format_of(mask).channels
-    if channels.count != 1:
-        found.append(Violation("spec.inpaint.mask", f"must have one channel, got {channels.value}"))
-    return found
-
-
-def _output(spec: JobSpec, operation: str, images: dict[str, Entry]) -> None:
-    """Without a wish: RGB, or RGBA where the result or its source has alpha; u8, sRGB, top row first."""
-    if not spec.HasField("output_layout"):
-        source = images.get("image")
-        has_alpha = source is not None and format_of(source.layout).channels.has_alpha
-        if spec.result_form == RESULT_FORM_LAYER or has_alpha:
-            spec.output_layout.CopyFrom(format_to_layout(PixelFormat()))
-        else:
-            spec.output_layout.CopyFrom(format_to_layout(PixelFormat(Channels.RGB, alpha=Alpha.NONE)))
-        return
-    channels = format_of(spec.output_layout, field="spec.output_layout").channels
-    if spec.result_form == RESULT_FORM_LAYER and not channels.has_alpha:
-        # check_spec sees a layer that was asked for; here inpainting made it one.
-        where = "spec.output_layout.channel_order"
-        text = f"a layer needs an alpha channel, {channels.value} has none; or ask for a merged result"
-        raise_for([Violation(where, text)])
