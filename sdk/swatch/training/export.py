@@ -31,7 +31,7 @@ SCHEDULERS: dict[str, Any] = {
 BEST: dict[str, Any] = {"default_guidance": 3.0, "default_scheduler": "ddim"}
 """What the judge and the eye liked best."""
 FILL_GUIDANCE = 2.0
-"""What the judge liked best in holes."""
+"""What looked best in holes once the picture goes back around them; the judge was asked at this one only."""
 CONTROL_GUIDANCE = 1.5
 """With a drawing: more guidance pulls away from it."""
 

@@ -12,7 +12,7 @@ from underpaint.testing.reference import Document
 from underpaint.testing.reference.merge import merged
 from underpaint.testing.reference.pictures import read_mask
 from underpaint.testing.reference.samples import image_of
-from underpaint.types import MASK_FORMAT, GenerateRequest, PixelFormat, Provenance, ResultForm, Tiling
+from underpaint.types import MASK_FORMAT, GenerateRequest, Lora, PixelFormat, Provenance, ResultForm, Tiling
 
 _PICTURED: Final = {"controls": "control images", "regions": "masks of regions"}
 """Fields of a request that need pictures which no file holds."""
@@ -41,6 +41,8 @@ def request_again(
         "steps": plain.get("steps"),
         "guidance_scale": plain.get("guidance_scale"),
         "scheduler": plain.get("scheduler", ""),
+        "scheduler_parameters": dict(_mapping(plain.get("scheduler_parameters"))),
+        "loras": tuple(_lora(_mapping(one)) for one in _list(plain.get("loras"))),
         "tiling": Tiling(tiling or "none"),
         "postprocess": tuple(map(str, _list(plain.get("postprocess")))),
         "output": PixelFormat() if document is None else document.format,
@@ -61,6 +63,7 @@ def request_again(
         coverage = read_mask(mask, document.canvas).within(place)
         request |= {"mask": image_of(coverage, place, MASK_FORMAT), "form": ResultForm.LAYER}
         request |= {"grow": values.get("grow_px"), "feather": values.get("feather_px")}
+        request["fill_mode"] = values.get("fill_mode", "")
     return GenerateRequest(**request)
 
 
@@ -100,6 +103,14 @@ def _operation(plain: Mapping[str, object]) -> tuple[str, Mapping[str, Any]]:
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _lora(plain: Mapping[str, Any]) -> Lora:
+    return Lora(str(plain.get("name", "")), plain.get("strength", 1.0), plain.get("text_encoder_strength"))
 
 
 def _wrong(field: str, message: str) -> InvalidRequest:

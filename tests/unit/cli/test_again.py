@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from PIL import Image as Pictures
 
 from underpaint.cli.again import request_again
 from underpaint.errors import InvalidRequest
 from underpaint.testing.reference import Document
-from underpaint.types import Bounds, Provenance
+from underpaint.types import Bounds, GenerateRequest, Lora, Provenance, Tiling
+from underpaint.v1.job_service_pb2 import JobSpec
+from underpaint.wire.jobs import request_to_spec
+from underpaint.wire.plain import to_plain
 from underpaint.wire.requests import check_request
 
 
@@ -33,3 +39,55 @@ def test_image_to_image_keeps_its_strength_and_is_no_edit() -> None:
 def test_an_edit_without_its_picture_asks_for_it() -> None:
     with pytest.raises(InvalidRequest, match="give --image FILE"):
         request_again(record(edit_image={"image": {}}))
+
+
+def test_everything_that_decides_a_picture_from_words_comes_back() -> None:
+    asked = GenerateRequest(
+        prompt="moss",
+        negative_prompt="snow",
+        model="plain",
+        seed=2**64 - 1,
+        steps=7,
+        guidance_scale=0.0,
+        scheduler="ddim",
+        scheduler_parameters={"eta": 0.5},
+        loras=(Lora("ink", 0.75), Lora("wash", -1.0, 0.0)),
+        width=96,
+        height=64,
+        tiling=Tiling.X,
+        postprocess=("sharpen",),
+    )
+    spec = request_to_spec(asked)
+    again = request_again(Provenance(request=to_plain(spec)))
+    result = request_to_spec(again)
+    # How the pixels lie in memory is the file's affair.
+    result.ClearField("output_layout")
+    result.result_form = spec.result_form
+    assert result == spec
+
+
+def test_a_fill_begins_with_what_it_began_with(tmp_path: Path) -> None:
+    Pictures.new("L", (24, 16), 255).save(tmp_path / "mask.png")
+    values = {"image": {}, "mask": {}, "strength": 0.5, "grow_px": 2.0, "feather_px": 3.0}
+    made = record(inpaint={**values, "fill_mode": "border"})
+    again = request_again(made, Document(24, 16), tmp_path / "mask.png")
+    assert (again.fill_mode, again.strength, again.grow, again.feather) == ("border", 0.5, 2.0, 3.0)
+    assert check_request(again) == []
+
+
+@pytest.mark.parametrize("field", ["controls", "regions"])
+def test_what_needs_pictures_that_no_file_holds_is_refused_by_name(field: str) -> None:
+    made = Provenance(request={"prompt": "x", "text_to_image": {}, field: [{"strength": 1.0}]})
+    with pytest.raises(InvalidRequest, match="which the file does not hold") as raised:
+        request_again(made)
+    assert raised.value.violations[0].field == field
+
+
+def test_no_field_of_a_specification_is_forgotten() -> None:
+    told = {"model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler"}
+    told |= {"scheduler_parameters", "loras", "tile_x", "tile_y", "postprocess"}
+    operations = {"text_to_image", "image_to_image", "edit_image", "inpaint"}
+    refused = {"controls", "regions", "preprocess", "upscale", "use_latents"}
+    # A preset is plain values by then; the other two are how the result comes back, not what it shows.
+    needless = {"preset", "output_layout", "result_form"}
+    assert {field.name for field in JobSpec.DESCRIPTOR.fields} == told | operations | refused | needless
