@@ -107,12 +107,11 @@ def expand(
     image = adapter.read_merged(canvas.document_id, read)
     origin = _origin(adapter, canvas, prompt, "Expand", client_id)
     request = replace(
-        settings.request(prompt),
+        _asked_with(settings, prompt, adapter, canvas.document_id, read),
         strength=1.0,
         # All of the soft edge lies on the canvas: beyond it there is nothing that could show through.
         grow=float(overlap + 1),
         feather=float(overlap),
-        controls=read_controls(settings.controls, adapter, canvas.document_id, read),
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
     )
@@ -120,11 +119,11 @@ def expand(
     def asked(model: ModelInfo) -> Snapshot:
         context = window(model).intersect(most)
         inside = context.intersect(read)
-        controls = cropped_controls(request.controls, inside)
         # The edge's own pixels carried on: colours to begin with, in whatever format the host has.
         whole = extended(cropped(image, inside), context)
-        pixels = replace(request, image=whole, mask=outside_of(canvas.bounds, context))
-        return Snapshot(replace(pixels, controls=controls), ResultKind.LAYER, context, origin)
+        mask = outside_of(canvas.bounds, context)
+        placed = replace(_within(request, inside), image=whole, mask=mask)
+        return Snapshot(placed, ResultKind.LAYER, context, origin)
 
     return asked
 
