@@ -227,13 +227,4 @@ def write_header(
 
 def original_control_net(family: str, prefix: str = "control_model.") -> State:
     """A control net in its authors' naming."""
-    state = control_net(family)
-    half = {name: tensor for name, tensor in state.items() if not name.startswith("controlnet_")}
-    made = original_names.unet(half, 2, prefix)
-    for name in state:
-        if name.startswith("controlnet_cond_embedding.conv_in."):
-            made[f"{prefix}input_hint_block.0.{name.rsplit('.', 1)[1]}"] = state[name]
-        elif name.startswith("controlnet_down_blocks."):
-            _, index, kind = name.split(".")
-            made[f"{prefix}zero_convs.{index}.0.{kind}"] = state[name]
-    return made
+    return original_names.control_net(control_net(family), 2, prefix)

@@ -49,6 +49,27 @@ def unet(
     return {prefix + renamed(name): tensor for name, tensor in state.items()}
 
 
+def control_net(
+    state: State, layers_per_block: int, prefix: str = "control_model."
+) -> dict[str, torch.Tensor]:
+    """A control net for such a U-Net as its authors name it."""
+    half = {name: tensor for name, tensor in state.items() if not name.startswith("controlnet_")}
+    made = unet(half, layers_per_block, prefix)
+    inner = [name for name in state if re.fullmatch(r"controlnet_cond_embedding\.blocks\.\d+\.weight", name)]
+    hints = {"conv_in": 0, "conv_out": 2 * len(inner) + 2}
+    for name, tensor in state.items():
+        stem, _, kind = name.rpartition(".")
+        place, _, last = stem.rpartition(".")
+        if stem == "controlnet_mid_block":
+            made[f"{prefix}middle_block_out.0.{kind}"] = tensor
+        elif place == "controlnet_down_blocks":
+            made[f"{prefix}zero_convs.{last}.0.{kind}"] = tensor
+        elif place.startswith("controlnet_cond_embedding"):
+            index = hints[last] if last in hints else 2 * int(last) + 2
+            made[f"{prefix}input_hint_block.{index}.{kind}"] = tensor
+    return made
+
+
 def vae(state: State, blocks: int, prefix: str = "first_stage_model.") -> dict[str, torch.Tensor]:
     """An `AutoencoderKL`; its attention is a convolution there."""
     table: dict[str, Any] = NAMES["vae"]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from underpaint.daemon.encoders import encoder_for, lacking
 from underpaint.daemon.models import ModelIndex
-from underpaint.daemon.roots.walk import INDEX
+from underpaint.daemon.roots.walk import INDEX, is_anonymous
 from underpaint.daemon.scan import (
     CONFIG,
     DETAILS,
+    STEERS,
     FoundControl,
     FoundModel,
     fingerprint,
@@ -81,7 +82,8 @@ class ControlIndex:
         folders = {control.folder for control in found.values()}
         for file in files:
             name = file.name.removeprefix(f"{file.kind}:")
-            if file.kind not in kinds.STEERS or name in found or file.path.parent in folders:
+            of_folder = file.path.parent in folders and is_anonymous(file.path.stem)
+            if file.kind not in kinds.STEERS or name in found or of_folder:
                 continue
             control = self._look_file(file, name, families)
             if control is not None:
@@ -114,8 +116,10 @@ class ControlIndex:
             place = file.path
             whole = partial(look_control, name, place, place.parent, families)
             return self._cached(place, (name, *fingerprint(place)), whole)
+        if file.problem not in ("", STEERS):
+            return FoundControl(name, file.path, problem=file.problem)
         folder = file.path.parent
-        if (folder / CONFIG).is_file():
+        if (folder / CONFIG).is_file() and is_anonymous(file.path.stem):
             # A diffusers folder deeper down: its configuration says more than the header.
             mark: tuple[object, ...] = tuple(
                 _mtime(path) for path in (folder, folder / CONFIG, folder / DETAILS)

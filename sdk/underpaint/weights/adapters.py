@@ -30,8 +30,10 @@ _FLUX_BLOCKS = ("double_blocks", "single_blocks", "single_transformer_blocks")
 
 
 def control_net(listing: Listing) -> tuple[str, str] | None:
-    """A control net in original or diffusers' naming, or a control LoRA."""
+    """A control net in original or diffusers' naming, a control LoRA, or one of kohya's light nets."""
     shapes = listing.shapes
+    if listing.any_starts("lllite_unet_"):
+        return CONTROL_NET, UNKNOWN
     if "lora_controlnet" in shapes:
         return CONTROL_NET, _CONTEXTS.get(_context(listing), UNKNOWN)
     if "input_hint_block.0.weight" in shapes or "controlnet_cond_embedding.conv_in.weight" in shapes:

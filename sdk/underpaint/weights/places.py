@@ -22,6 +22,8 @@ PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
         "text_encoders.t5xxl.transformer.",
         "text_encoders.t5xxl.",
     ),
+    # Control nets' authors name them so, alone in their file.
+    "control_net": ("control_model.",),
 }
 """By component, as checkpoints of several parts name them. A file of one part may have none of these."""
 

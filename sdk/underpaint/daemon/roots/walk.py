@@ -69,7 +69,12 @@ def _folder(
         yield from _walk(path, name, kind, (*above, real), budget)
 
 
+def is_anonymous(stem: str) -> bool:
+    """Whether a weight file's name is the one that every folder of diffusers' or transformers' has."""
+    return _ANONYMOUS.match(stem) is not None
+
+
 def _named(inside: str) -> str:
     stem = inside.rpartition(".")[0]
     folder, _, last = stem.rpartition("/")
-    return folder if folder and _ANONYMOUS.match(last) else stem
+    return folder if folder and is_anonymous(last) else stem

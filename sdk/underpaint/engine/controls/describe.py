@@ -20,6 +20,9 @@ CLASS = "ControlNetModel"
 SIZES = "text_time"
 """`addition_embed_type` of nets that take sizes and pooled text, as SDXL does."""
 
+# Files that diffusers and transformers name alike in every folder.
+_ANONYMOUS = re.compile(r"(diffusion_pytorch_model.*|(pytorch_)?model(\.(fp16|bf16))?)$")
+
 ROLE_WORDS: Mapping[str, str] = {
     "canny": "canny",
     "lineart": "line-art",
@@ -35,7 +38,7 @@ ROLE_WORDS: Mapping[str, str] = {
     "mlsd": "straight-lines",
     "tile": "tile",
 }
-"""Roles by words of folder names, of the ControlNet 1.0 and 1.1 nets for example."""
+"""Roles by words of folders' and files' names, of the ControlNet 1.0 and 1.1 nets for example."""
 
 
 def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTraits | None:
@@ -47,22 +50,30 @@ def describe_control_net(folder: Path, config: Mapping[str, Any]) -> ControlTrai
 
 
 def describe_net(folder: Path, config: Mapping[str, Any]) -> ControlTraits:
-    """The traits of any network that answers with residuals for a U-Net. Raises `ModelUnusable`."""
+    """The traits of any network in a folder that answers with residuals for a U-Net.
+
+    Raises `ModelUnusable`.
+    """
     if not any(folder.glob("*.safetensors")):
         raise ModelUnusable(
             f"The control model {folder.name!r} has no safetensors weights. Download it again, or make them "
             f"of its .bin file: underpaint models convert '{folder / 'diffusion_pytorch_model.bin'}'.",
             metadata={"model": folder.name, "path": str(folder)},
         )
-    facts = facts_of(folder)
+    return net_traits(folder, config)
+
+
+def net_traits(place: Path, config: Mapping[str, Any]) -> ControlTraits:
+    """The same of one whose weights are there, in a folder or a file."""
+    facts, name = facts_of(place), name_of(place)
     return ControlTraits(
         base=_base(
             channels=int(config.get("in_channels", 4)),
             factor=int(2 ** (len(config.get("conditioning_embedding_out_channels") or (0,) * 4) - 1)),
             config=config,
         ),
-        roles=given_roles(folder, facts) if "roles" in facts else named_roles(folder.name),
-        title=str(facts.get("title", folder.name)),
+        roles=given_roles(place, facts) if "roles" in facts else named_roles(name),
+        title=str(facts.get("title", name)),
         license=str(facts.get("license", "")),
     )
 
@@ -106,6 +117,12 @@ def given_roles(place: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
         raise unusable(place, f"roles in {TRAITS_FILE} must be a list of names")
     return tuple(dict.fromkeys(given))
+
+
+def name_of(place: Path) -> str:
+    """What a control model is called: its folder's name, or its file's where that is one of its own."""
+    stem = place.name if place.is_dir() else place.stem
+    return place.parent.name if not place.is_dir() and _ANONYMOUS.match(stem) else stem
 
 
 def named_roles(name: str) -> tuple[str, ...]:

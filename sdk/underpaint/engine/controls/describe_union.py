@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from underpaint.engine.controls.describe import describe_net, facts_of, unusable
+from underpaint.engine.controls.describe import describe_net, facts_of, net_traits, unusable
 from underpaint.hookspecs import ControlTraits
 from underpaint.weights import kinds
 
@@ -35,21 +35,27 @@ def describe_union(folder: Path, config: Mapping[str, Any]) -> ControlTraits | N
     """A union net's traits, None for another kind of network. Raises `ModelUnusable`."""
     if config.get("_class_name") != CLASS:
         return None
-    roles = tuple(modes_of(folder, config))
-    return replace(describe_net(folder, config), kind=kinds.CONTROL_NET_UNION, roles=roles)
+    describe_net(folder, config)
+    return union_traits(folder, config)
 
 
-def modes_of(folder: Path, config: Mapping[str, Any]) -> Mapping[str, int]:
+def union_traits(place: Path, config: Mapping[str, Any]) -> ControlTraits:
+    """The same of one whose weights are there, in a folder or a file. Raises `ModelUnusable`."""
+    roles = tuple(modes_of(place, config))
+    return replace(net_traits(place, config), kind=kinds.CONTROL_NET_UNION, roles=roles)
+
+
+def modes_of(place: Path, config: Mapping[str, Any]) -> Mapping[str, int]:
     """The number of each role that a union net knows. Raises `ModelUnusable`."""
-    return numbered(folder, int(config.get("num_control_type", 6)), MODES)
+    return numbered(place, int(config.get("num_control_type", 6)), MODES)
 
 
-def numbered(folder: Path, count: int, usual: Mapping[str, int]) -> Mapping[str, int]:
+def numbered(place: Path, count: int, usual: Mapping[str, int]) -> Mapping[str, int]:
     """Modes below `count` by role: what `underpaint.json` says, else the usual ones."""
-    given = facts_of(folder).get("modes")
+    given = facts_of(place).get("modes")
     if given is None:
         return {role: mode for role, mode in usual.items() if mode < count}
     numbers = given.values() if isinstance(given, dict) else [None]
     if not all(type(mode) is int and 0 <= mode < count for mode in numbers):
-        raise unusable(folder, f"modes in underpaint.json must be numbers from 0 to {count - 1} by role")
+        raise unusable(place, f"modes in underpaint.json must be numbers from 0 to {count - 1} by role")
     return dict(given)

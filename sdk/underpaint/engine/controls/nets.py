@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from underpaint.engine.controls.describe_file import net_config
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.controls.weighing import weighted, weights_of
 from underpaint.engine.diffusion.components import weight_variant
+from underpaint.engine.diffusion.single_file import load_network
 from underpaint.engine.tiling import Wrap
 from underpaint.geometry import Size
 from underpaint.types import Tiling
+from underpaint.weights.control_nets import COMPONENT
 
 Residuals = tuple[tuple[torch.Tensor, ...], torch.Tensor]
 """For each block on the way down, and for the middle one."""
@@ -23,6 +26,8 @@ Residuals = tuple[tuple[torch.Tensor, ...], torch.Tensor]
 
 class ControlNets(Shelved):
     """The control nets that one model's jobs use: each with the switch for its edges."""
+
+    part = COMPONENT
 
     def residuals(
         self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
@@ -58,6 +63,8 @@ class ControlNets(Shelved):
     def _from_disk(self, place: Path) -> tuple[Any, Wrap]:
         from diffusers.models.controlnets.controlnet import ControlNetModel
 
+        if place.is_file():
+            return network_of_file(ControlNetModel, self.part, place, net_config(place), self._dtype)
         return network(ControlNetModel, place, self._dtype)
 
 
@@ -92,4 +99,12 @@ def network(kind: Any, place: Path, dtype: torch.dtype) -> tuple[Any, Wrap]:
         torch_dtype=dtype,
     )
     net = net.eval().requires_grad_(False)
+    return net, Wrap(net)
+
+
+def network_of_file(
+    kind: Any, part: str, path: Path, config: Mapping[str, Any], dtype: torch.dtype
+) -> tuple[Any, Wrap]:
+    """The same out of one safetensors file. Raises `ValueError` naming what does not fit."""
+    net = load_network(kind, part, path, config, dtype).eval().requires_grad_(False)
     return net, Wrap(net)

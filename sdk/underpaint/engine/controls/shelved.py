@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
+from underpaint.engine.families.single_file import sidecar
 from underpaint.engine.residency import Shelf, Slot
 
 
 class Shelved(ABC):
     """One kind of them, by folder or file. For the device's one thread."""
+
+    part: ClassVar[str] = "control"
+    """What a file of one holds, as `underpaint.weights.places` and messages name it."""
 
     def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
         self._shelf = shelf
@@ -33,4 +37,7 @@ class Shelved(ABC):
         """One, read into memory; raises what the libraries raise."""
 
     def _slot(self, place: Path) -> Slot:
-        return Slot(str(place), str(self._dtype))
+        if not place.is_file():
+            return Slot(str(place), str(self._dtype))
+        beside = sidecar(place)
+        return Slot(str(place), str(self._dtype), self.part, (str(beside),) * beside.is_file())

@@ -11,14 +11,16 @@ from typing import Any
 
 import torch
 
+from underpaint.engine.controls.describe_file import net_config
 from underpaint.engine.controls.describe_union import modes_of
-from underpaint.engine.controls.nets import Residuals, added, network, pictures_of
+from underpaint.engine.controls.nets import Residuals, added, network, network_of_file, pictures_of
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.controls.weighing import weighted, weights_of
 from underpaint.engine.tiling import Wrap
 from underpaint.geometry import Size
 from underpaint.types import Tiling
+from underpaint.weights.control_nets import COMPONENT
 
 
 class UnionNets(Shelved):
@@ -28,6 +30,8 @@ class UnionNets(Shelved):
     with a mask goes through it alone, and what comes out is weighed. Each job has a pass of its own: in
     diffusers' net the rows of a pass attend to one another.
     """
+
+    part = COMPONENT
 
     def residuals(
         self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
@@ -84,8 +88,12 @@ class UnionNets(Shelved):
     def _from_disk(self, place: Path) -> tuple[Any, Wrap, Mapping[str, int]]:
         from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 
-        net, wrap = network(ControlNetUnionModel, place, self._dtype)
-        config = json.loads((place / "config.json").read_text("utf-8"))
+        if place.is_file():
+            config = net_config(place)
+            net, wrap = network_of_file(ControlNetUnionModel, self.part, place, config, self._dtype)
+        else:
+            net, wrap = network(ControlNetUnionModel, place, self._dtype)
+            config = json.loads((place / "config.json").read_text("utf-8"))
         return net, wrap, modes_of(place, config)
 
 

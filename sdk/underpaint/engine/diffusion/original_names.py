@@ -31,7 +31,24 @@ def network_names(component: str, state: State, config: Mapping[str, Any]) -> St
         return autoencoder
     if component == "transformer" and any(name.startswith("double_blocks.") for name in state):
         return flux_to_diffusers(state)
+    if component == "control_net" and "input_hint_block.0.weight" in state:
+        return _control_net(state, config)
     return state
+
+
+def _control_net(state: State, config: Mapping[str, Any]) -> State:
+    """A control net of a U-Net; what no rule knows keeps its name, and is found too many."""
+    from diffusers.loaders import single_file_utils as names
+
+    # The converter leaves out the sizes that SDXL reads, and gives None for what is not there.
+    sizes = names.DIFFUSERS_TO_LDM_MAPPING["controlnet"]["addition_embed_type"]
+    made = {
+        **names.convert_controlnet_checkpoint(state, dict(config)),
+        **{new: state[old] for new, old in sizes.items() if old in state},
+    }
+    made = {name: tensor for name, tensor in made.items() if tensor is not None}
+    used = {id(tensor) for tensor in made.values()}
+    return {**made, **{name: tensor for name, tensor in state.items() if id(tensor) not in used}}
 
 
 def clip_names(network: Any, state: State) -> State:

@@ -8,6 +8,7 @@ from typing import Any
 
 from underpaint.engine.controls.describe import SIZES, describe_control_net
 from underpaint.engine.controls.describe_adapter import describe_adapter, describe_adapter_file
+from underpaint.engine.controls.describe_file import describe_net_file
 from underpaint.engine.controls.describe_reference import describe_reference
 from underpaint.engine.controls.describe_union import describe_union
 from underpaint.engine.families import presets
@@ -69,6 +70,8 @@ def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
     """The same for a control model in one file; `kind` is what its header says."""
     if kind == kinds.T2I_ADAPTER:
         return describe_adapter_file(path, sdxl=False)
+    if kind == kinds.CONTROL_NET:
+        return describe_net_file(path, sdxl=False)
     return describe_reference(path, sdxl=False) if kind == kinds.IP_ADAPTER else None
 
 
