@@ -26,22 +26,23 @@ RegionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-        metavar="PROMPT=FILE[,strength=N]",
+        metavar="PROMPT=FILE[,strength=N][,negative=TEXT]",
         help="Paint this where the picture in FILE is white, for example 'red brick=wall.png'; scaled over "
         "the picture. May be repeated: a later one covers an earlier one, and the rest follows the main "
-        "prompt. strength (0 to 1): how far it takes the place of what lies beneath.",
+        "prompt. strength (0 to 1): how far it takes the place of what lies beneath. negative: what to "
+        "avoid there, in place of --negative. <lora:NAME:0.8> in the prompt counts there alone.",
     ),
 ]
 RegionLayerOption = Annotated[
     list[str] | None,
     typer.Option(
         "--region-layer",
-        metavar="PROMPT=NAME[,strength=N]",
+        metavar="PROMPT=NAME[,strength=N][,negative=TEXT]",
         help="Paint this where the layer NAME of the .ora file covers. The layer is hidden. May be repeated; "
         "lies over what --region says.",
     ),
 ]
-_STRENGTH = re.compile(r",\s*strength=([^,=]*)\Z")
+_VALUE = re.compile(r",\s*(strength|negative)=")
 
 
 def from_files(options: list[str] | None) -> tuple[AttachedRegion, ...]:
@@ -57,18 +58,33 @@ def from_layers(options: list[str] | None, document: Document) -> tuple[Attached
 
 
 def _parsed(option: str, field: str, find: Callable[[str], tuple[ControlSource, str]]) -> AttachedRegion:
-    said = _STRENGTH.search(option)
+    head, values = _split(option)
     # A prompt may hold commas and equals signs; the last one stands before the name.
-    prompt, equals, name = (option[: said.start()] if said else option).rpartition("=")
+    prompt, equals, name = head.rpartition("=")
     if not (equals and name):
         what = "FILE" if field == "region" else "NAME"
-        _refuse(field, f"--{field} takes PROMPT={what}[,strength=N], not {option[:200]!r}.")
+        wanted = f"PROMPT={what}[,strength=N][,negative=TEXT]"
+        _refuse(field, f"--{field} takes {wanted}, not {option[:200]!r}.")
     try:
-        strength = float(said[1]) if said else 1.0
+        strength = float(values.get("strength", "1"))
     except ValueError:
         _refuse(field, f"--{field} takes a number for strength: {option[:200]!r}.")
     source, choice = find(name)
-    return AttachedRegion(source=source, prompt=prompt, choice=choice, strength=strength)
+    return AttachedRegion(
+        source=source,
+        prompt=prompt,
+        choice=choice,
+        strength=strength,
+        negative_prompt=values.get("negative", "").strip(),
+    )
+
+
+def _split(option: str) -> tuple[str, dict[str, str]]:
+    """Prompt and name, and the values by key behind them; those before the name belong to the prompt."""
+    found = [at for at in _VALUE.finditer(option) if "=" in option[: at.start()]]
+    ends = [*(at.start() for at in found[1:]), len(option)]
+    values = {at[1]: option[at.end() : end] for at, end in zip(found, ends, strict=True)} if found else {}
+    return option[: found[0].start()] if found else option, values
 
 
 def _file_source(name: str) -> tuple[ControlSource, str]:

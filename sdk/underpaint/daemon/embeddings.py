@@ -36,7 +36,8 @@ async def embedding_sources(spec: JobSpec, model: FoundModel, models: ModelIndex
 
 
 def _prompts(spec: JobSpec) -> Iterable[str]:
-    return (spec.prompt, spec.negative_prompt, *(region.prompt for region in spec.regions))
+    theirs = [text for region in spec.regions for text in (region.prompt, region.negative_prompt)]
+    return (spec.prompt, spec.negative_prompt, *theirs)
 
 
 def _fits(found: FoundModel, model: FoundModel) -> bool:

@@ -57,7 +57,11 @@ async def lora_sources(spec: JobSpec, index: LoraIndex) -> list[LoraSource]:
 
 def _take_tags(spec: JobSpec) -> Sequence[Lora]:
     others = {"spec.negative_prompt": spec.negative_prompt}
-    others |= {f"spec.regions[{number}].prompt": one.prompt for number, one in enumerate(spec.regions)}
+    for number, one in enumerate(spec.regions):
+        if one.loras:
+            raise_for([Violation(f"spec.regions[{number}].loras", "are not painted with by this release")])
+        others[f"spec.regions[{number}].prompt"] = one.prompt
+        others[f"spec.regions[{number}].negative_prompt"] = one.negative_prompt
     for where, prompt in others.items():
         _, unwanted = take_loras(prompt, where)
         if unwanted:

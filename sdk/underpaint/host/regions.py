@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from underpaint.host.controls import AttachedControl, read_controls
 from underpaint.host.cropping import cropped, cropped_controls
-from underpaint.types import Alpha, Bounds, Channels, ColorSpace, Image, PixelFormat, Region
+from underpaint.types import Alpha, Bounds, Channels, ColorSpace, Image, Lora, PixelFormat, Region
 
 if TYPE_CHECKING:
     from underpaint.hookspecs import ControlSource
@@ -31,6 +31,10 @@ class AttachedRegion:
     strength: float = 1.0
     controls: tuple[AttachedControl, ...] = ()
     """What this part keeps to."""
+    negative_prompt: str = ""
+    """What to avoid there; "": as everywhere."""
+    loras: tuple[Lora, ...] = ()
+    """What changes the model in this part alone."""
 
 
 def read_regions(
@@ -47,6 +51,8 @@ def read_regions(
             prompt=one.prompt,
             strength=one.strength,
             controls=read_controls(one.controls, adapter, document_id, bounds),
+            negative_prompt=one.negative_prompt,
+            loras=one.loras,
         )
         for one in attached
     )

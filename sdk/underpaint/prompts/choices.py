@@ -34,6 +34,11 @@ def choose(prompt: str, seed: int, label: str = "prompt") -> str:
     return "{".join(texts)
 
 
+def region_label(number: int, field: str = "prompt") -> str:
+    """What `choose` calls a text of a region, counted from 0."""
+    return f"regions[{number}].{field}"
+
+
 def _draw(seed: int, label: str, number: int, count: int) -> int:
     digest = hashlib.sha256(f"{seed}/{label}/{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % count

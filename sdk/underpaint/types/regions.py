@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from underpaint.types.controls import Control
+from underpaint.types.loras import Lora
 from underpaint.types.pixels import Image
 
 
@@ -26,3 +27,9 @@ class Region:
     """How far the prompt takes the place of what lies beneath, 0.0 to 1.0."""
     controls: tuple[Control, ...] = ()
     """Images that this part keeps to; their masks are the region's, so they have none of their own."""
+    negative_prompt: str = ""
+    """What to avoid there, in place of the request's; "": as everywhere."""
+    loras: tuple[Lora, ...] = ()
+    """What changes the model in this part alone, beside the request's own LoRAs.
+
+    `<lora:NAME:STRENGTH>` in `prompt` adds to them. With the request's own at most 16."""

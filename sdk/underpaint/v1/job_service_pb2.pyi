@@ -208,16 +208,20 @@ class Lora(_message.Message):
     def __init__(self, name: _Optional[str] = ..., strength: _Optional[float] = ..., text_encoder_strength: _Optional[float] = ...) -> None: ...
 
 class Region(_message.Message):
-    __slots__ = ("mask", "prompt", "strength", "controls")
+    __slots__ = ("mask", "prompt", "strength", "controls", "negative_prompt", "loras")
     MASK_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     mask: _image_pb2.ImageRef
     prompt: str
     strength: float
     controls: _containers.RepeatedCompositeFieldContainer[Control]
-    def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
+    negative_prompt: str
+    loras: _containers.RepeatedCompositeFieldContainer[Lora]
+    def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., negative_prompt: _Optional[str] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
     __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "use_latents", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters")

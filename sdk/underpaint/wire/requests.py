@@ -51,7 +51,7 @@ def check_request(request: Request) -> list[Violation]:
     found += check_control_types(request.controls, "spec")
     found += check_loras(loras_to_messages(request.loras), "spec")
     found += check_choice(request.preset, request.scheduler_parameters, "spec")
-    found += check_region_types(request.regions, len(request.controls), "spec")
+    found += check_region_types(request.regions, len(request.controls), "spec", loras=len(request.loras))
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     if request.guidance_scale is not None:

@@ -73,7 +73,7 @@ def check_upscale_request(request: UpscaleRequest) -> list[Violation]:
     """What is wrong with a request before it becomes a specification."""
     found = check_texts({"prompt": request.prompt, "negative_prompt": request.negative_prompt}, "spec")
     found += check_control_types(request.controls, "spec")
-    found += check_region_types(request.regions, len(request.controls), "spec")
+    found += check_region_types(request.regions, len(request.controls), "spec", loras=len(request.loras))
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     found += check_whole("spec.upscale.width_px", request.width, 1, MAX_EDGE)

@@ -76,6 +76,16 @@ def test_white_is_the_region_and_a_prompt_may_hold_commas_and_equals_signs(
     np.testing.assert_array_equal(seen.masks[prompt], np.asarray(Pictures.open(left)))
 
 
+def test_what_to_avoid_may_hold_commas_and_stand_on_either_side_of_the_strength(
+    left: Path, seen: Seen, tmp_path: Path
+) -> None:
+    options = ("--region", f"moss, strength=2, wet={left}, negative=dry, a=b,strength=0.5")
+    options += ("--region", f"sky={left},strength=1,negative=clouds", "--region", f"sand={left}")
+    answer = call("txt2img", "sand", "--size", "64x48", *options, "-o", tmp_path / "o.png")
+    found = [(one["prompt"], one["negative_prompt"], one["strength"]) for one in answer["request"]["regions"]]
+    assert found == [("moss, strength=2, wet", "dry, a=b", 0.5), ("sky", "clouds", 1.0), ("sand", "", 1.0)]
+
+
 def test_a_mask_of_another_size_is_scaled_over_the_picture(left: Path, seen: Seen, tmp_path: Path) -> None:
     call("txt2img", "sand", "--size", "128x96", "--region", f"moss={left}", "-o", tmp_path / "o.png")
     mask = seen.masks["moss"]

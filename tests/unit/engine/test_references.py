@@ -89,7 +89,7 @@ def test_a_job_without_references_is_the_same_to_the_bit_after_one_with_them(
 @torch.inference_mode()
 def fail_inside(ours: Ours, controls: tuple[PlannedControl, ...]) -> None:
     references = ours.family._controls.references
-    with references.around(unet(ours), [controls], SIZE, (8, 8), guided=False):
+    with references.around(unet(ours), [controls], SIZE, (8, 8), blind=0):
         raise RuntimeError("in the middle of a step")
 
 
@@ -124,7 +124,7 @@ def test_a_mask_keeps_the_effect_to_its_cells_in_proportion(
     @torch.inference_mode()
     def output(*jobs: PlannedControl) -> torch.Tensor:
         references = ours.family._controls.references
-        with references.around(unet(ours), [[one] for one in jobs], SIZE, (8, 8), guided=False):
+        with references.around(unet(ours), [[one] for one in jobs], SIZE, (8, 8), blind=0):
             found: torch.Tensor = attention(hidden, encoder_hidden_states=text)
         return found
 
@@ -257,7 +257,7 @@ def test_a_processor_that_delegates_hides_text_beside_references_as_it_does_with
     def inside(strength: float) -> torch.Tensor:
         references = ours.family._controls.references
         jobs = [[replace(control, strength=strength)]]
-        with references.around(unet(ours), jobs, SIZE, (8, 8), guided=False):
+        with references.around(unet(ours), jobs, SIZE, (8, 8), blind=0):
             return hiding()
 
     alone = hiding()

@@ -48,6 +48,7 @@ class Part:
     strength: float | None = None
     x: int = 0
     y: int = 0
+    negative: str = ""
 
 
 def assignment(case: Case, parts: Sequence[Part], job: str = "jobs/1") -> Assignment:
@@ -65,7 +66,9 @@ def with_regions(given: Assignment, parts: Sequence[Part]) -> Assignment:
             np.rint(part.mask * 255).astype(np.uint8).tobytes(), MASK_FORMAT, width, height
         )
         mask = image_pb2.ImageRef(blob=blob, x_px=part.x, y_px=part.y)
-        spec.regions.append(job_service_pb2.Region(mask=mask, prompt=part.prompt, strength=part.strength))
+        region = job_service_pb2.Region(mask=mask, prompt=part.prompt, strength=part.strength)
+        region.negative_prompt = part.negative
+        spec.regions.append(region)
     return replace(given, inputs=inputs)
 
 

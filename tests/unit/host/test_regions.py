@@ -29,6 +29,7 @@ from underpaint.types import (
     ColorSpace,
     DataType,
     Image,
+    Lora,
     PixelFormat,
     Region,
     RowOrder,
@@ -110,9 +111,12 @@ def layer_of(host: RecordingHost, prompt: str = "moss", **fields: Any) -> Attach
 def test_what_a_layer_covers_is_a_region_whatever_its_colour(
     host: RecordingHost, session: Session, seen: Seen
 ) -> None:
-    settings = Settings(regions=(layer_of(host, strength=0.5),))
+    own = {"negative_prompt": "dry", "loras": (Lora("ink", 0.5),)}
+    settings = Settings(regions=(layer_of(host, strength=0.5, **own),))
     assert finish(host, session.generate("sand", settings)).state is TaskState.PLACED
     (region,) = seen.specs[0].regions
+    assert region.negative_prompt == "dry"
+    assert [(one.name, one.strength) for one in region.loras] == [("ink", 0.5)]
     assert (region.prompt, region.strength) == ("moss", 0.5)
     expected = np.zeros((200, 300), np.uint8)
     expected[PATCH.y : PATCH.bottom, PATCH.x : PATCH.right] = 128

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underpaint.errors import InvalidRequest
-from underpaint.types import MASK_FORMAT, Control, GenerateRequest, Image, Region
+from underpaint.types import MASK_FORMAT, Control, GenerateRequest, Image, Lora, Region
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.jobs import request_to_spec
 from underpaint.wire.limits import check_spec
@@ -29,6 +29,10 @@ REGIONS = st.builds(
     prompt=st.text(max_size=20),
     strength=st.floats(0.0, 1.0),
     controls=st.just(()) | st.just((CONTROL,)),
+    negative_prompt=st.text(max_size=20),
+    loras=st.lists(st.builds(Lora, st.text(min_size=1, max_size=9), st.floats(-10.0, 10.0)), max_size=2).map(
+        tuple
+    ),
 )
 
 
@@ -45,6 +49,9 @@ def test_regions_arrive_whole_in_order_and_pass_both_checks(regions: tuple[Regio
     assert check_spec(spec) == []
     found = [(one.prompt, one.strength, one.mask, len(one.controls)) for one in spec.regions]
     assert found == [(one.prompt, one.strength, MASK_REF, len(one.controls)) for one in regions]
+    assert [one.negative_prompt for one in spec.regions] == [one.negative_prompt for one in regions]
+    loras = [[(lora.name, lora.strength) for lora in one.loras] for one in spec.regions]
+    assert loras == [[(lora.name, lora.strength) for lora in one.loras] for one in regions]
 
 
 def test_controls_of_a_region_become_the_pictures_own_with_its_mask() -> None:
@@ -66,16 +73,21 @@ def test_controls_of_a_region_become_the_pictures_own_with_its_mask() -> None:
 
 def test_strength_is_one_unless_it_is_said() -> None:
     silent, zero = job_service_pb2.Region(), job_service_pb2.Region(strength=0.0)
+    silent.loras.add(name="ink")
     complete_region(silent)
     complete_region(zero)
     assert (silent.strength, zero.strength) == (1.0, 0.0)
+    assert (silent.loras[0].strength, silent.loras[0].text_encoder_strength) == (1.0, 1.0)
 
 
 ONE = Region(mask=MASK, prompt="moss")
 WRONG = [
     ((ONE,) * (MAX_REGIONS + 1), "spec.regions"),
     ((replace(ONE, prompt="x" * 10_001),), "spec.regions[0].prompt"),
+    ((replace(ONE, negative_prompt="x" * 10_001),), "spec.regions[0].negative_prompt"),
     ((ONE, replace(ONE, strength=1.1)), "spec.regions[1].strength"),
+    ((replace(ONE, loras=(Lora("ink", 11.0),)),), "spec.regions[0].loras[0].strength"),
+    ((replace(ONE, loras=(Lora("ink"),) * 9),) * 2, "spec.loras"),
     ((replace(ONE, strength=math.nan),), "spec.regions[0].strength"),
     ((replace(ONE, mask=IMAGE),), "spec.regions[0].mask"),
     ((replace(ONE, controls=(replace(CONTROL, mask=MASK),)),), "spec.regions[0].controls[0].mask"),

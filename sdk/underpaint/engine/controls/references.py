@@ -85,22 +85,22 @@ class References(Shelved):
         size: Size,
         cells: tuple[int, int],
         *,
-        guided: bool,
+        blind: int,
         prompts: int = 1,
     ) -> Iterator[None]:
         """Makes a denoiser's cross-attentions look at the references of each job, and only inside.
 
         `jobs` are the references of each job in this step, all with the same adapters in the same order, in
-        a pass of `size` whose latents have `cells` (height, width). With `guided` the rows are those without
-        the prompts, which look at nothing, then those with them; `prompts` rows a job with regions' apart.
+        a pass of `size` whose latents have `cells` (height, width). Of the rows `blind` for each job come
+        first, those without the prompts, which look at nothing; then `prompts` for each, with them.
         """
         if not jobs[0]:
             yield
             return
         columns = list(zip(*jobs, strict=True))
         adapters: list[_Adapter] = [self.load(controls[0].folder) for controls in columns]
-        tokens = [self._tokens(controls, prompts, guided=guided) for controls in columns]
-        weigh = Weights(columns, size, cells, rows=prompts + guided, device=self._device)
+        tokens = [self._tokens(controls, blind, prompts) for controls in columns]
+        weigh = Weights(columns, size, cells, rows=blind + prompts, device=self._device)
         kept = {}
         try:
             for name, attention in attentions(unet):
@@ -117,11 +117,12 @@ class References(Shelved):
             for attention, processor in kept.items():
                 attention.processor = processor
 
-    def _tokens(self, controls: Sequence[PlannedControl], prompts: int, *, guided: bool) -> torch.Tensor:
+    def _tokens(self, controls: Sequence[PlannedControl], blind: int, prompts: int) -> torch.Tensor:
         """One adapter's tokens for each row: `(rows, 1, tokens, text width)`."""
         looks = [self.look(control) for control in controls]
-        nothing = [look.nothing for look in looks] if guided else []
-        return torch.cat([*nothing, *[look.picture for look in looks] * prompts])[:, None]
+        return torch.cat(
+            [*[look.nothing for look in looks] * blind, *[look.picture for look in looks] * prompts]
+        )[:, None]
 
     def _from_disk(self, place: Path) -> _Adapter:
         from safetensors import safe_open

@@ -87,9 +87,12 @@ class Steering:
         """What must be in place during the denoiser's call; nothing of it stays."""
         height, width = inputs["sample"].shape[2:]
         references = [_of(job, kinds.IP_ADAPTER) for job in jobs]
-        prompts = len(inputs["sample"]) // len(jobs) - jobs[0].guided
-        size, guided = jobs[0].current.size, jobs[0].guided
-        return self.references.around(unet, references, size, (height, width), guided=guided, prompts=prompts)
+        rows = len(inputs["sample"]) // len(jobs)
+        blind = rows // 2 if jobs[0].regional_negatives else int(jobs[0].guided)
+        cells = (height, width)
+        return self.references.around(
+            unet, references, jobs[0].current.size, cells, blind=blind, prompts=rows - blind
+        )
 
     def _has(self, need: Need) -> bool:
         kind, path = need

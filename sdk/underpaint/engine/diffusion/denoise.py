@@ -12,7 +12,7 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance, begin
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.unet_parts import UNetParts
-from underpaint.engine.regions.reading import mixed, told_by_place
+from underpaint.engine.regions.reading import mixed, rows_apart, told_by_place
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
@@ -49,7 +49,7 @@ def denoise(
 
 
 def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str, Any]:
-    """Arguments for one call of the U-Net for all jobs: without the prompts, with them, with regions'."""
+    """Arguments for one call of the U-Net for all jobs: without the prompts first, then with them."""
     samples, timesteps = [], []
     for job in jobs:
         current = job.current
@@ -59,9 +59,7 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str
             sample = torch.cat([sample, current.mask_cells, current.masked_latents], dim=1)
         samples.append(sample)
         timesteps.append(current.sampler.timestep.float())
-    texts = readings(jobs)
-    if parts.text_everywhere:
-        texts += [text for one in zip(*(job.regional for job in jobs), strict=True) for text in one]
+    texts = rows_apart(jobs) if parts.text_everywhere else readings(jobs)
     rows = len(texts) // len(jobs)
     samples, timesteps = samples * rows, timesteps * rows
     condition = None

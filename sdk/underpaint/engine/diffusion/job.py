@@ -109,7 +109,10 @@ class DiffusionTask(Task):
     """The same prompts, read by the refiner's text encoder."""
     refiner_negative: TextEncoding | None = None
     region_texts: tuple[TextEncoding, ...] = ()
+    region_negatives: tuple[TextEncoding, ...] = ()
+    """What to avoid in each region; empty unless one of them has something of its own."""
     refiner_region_texts: tuple[TextEncoding, ...] = ()
+    refiner_region_negatives: tuple[TextEncoding, ...] = ()
     read_so_far: dict[Hashable, Any] = field(default_factory=dict)
     """What text encoders have computed for it while its prompts are read; see `Pace`."""
     next_preview: float = 0.0
@@ -140,6 +143,11 @@ class DiffusionTask(Task):
     def regional(self) -> tuple[TextEncoding, ...]:
         """The regions' prompts for the denoiser whose turn it is."""
         return self.refiner_region_texts if self.current.refined else self.region_texts
+
+    @property
+    def regional_negatives(self) -> tuple[TextEncoding, ...]:
+        """What to avoid in each region, for the denoiser whose turn it is; empty: what the picture avoids."""
+        return self.refiner_region_negatives if self.current.refined else self.region_negatives
 
     @property
     def steered_by(self) -> tuple[PlannedControl, ...]:

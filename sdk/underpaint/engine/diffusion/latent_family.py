@@ -189,7 +189,7 @@ class LatentFamily(ABC):
         task.embeddings = plan_embeddings(assignment)
         loading, reading, *others = task.plan
         more = len(self._loras.missing(task.loras))
-        texts = 1 + task.guided + (len(task.regions.prompts) if task.regions is not None else 0)
+        texts = 1 + task.guided + (task.regions.texts(guided=task.guided) if task.regions is not None else 0)
         passes = texts * sum(len(reader.components) for reader in self._readers())
         if reading.kind is StageKind.ENCODING_TEXT:
             reading = replace(reading, steps=passes)
@@ -215,7 +215,8 @@ class LatentFamily(ABC):
             tokens = text.hidden.shape[1] if text is not None else 0
             who = (self.name, job.current.refined, self._apart(job))
             nets = (*(control.folder for control in job.steered_by), job.loras)
-            regions = tuple(text.hidden.shape[1] for text in job.regional)
+            lengths = tuple(text.hidden.shape[1] for text in job.regional)
+            regions = (*lengths, bool(job.regional_negatives))
             return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
             # Tiles are one job's, and so are the pictures of steps.
@@ -338,17 +339,18 @@ class LatentFamily(ABC):
         job.stage_step = last
 
     def _encode_text(self, job: DiffusionTask) -> None:
-        job.text, job.negative, job.region_texts = self._read(self._parts, job)
+        found = self._read(self._parts, job)
+        job.text, job.negative, job.region_texts, job.region_negatives = found
         for text in (job.text, *job.region_texts):
             note = f"The prompt is too long for this model; it did not read: {text.dropped!r}."
             if text.dropped and note not in job.notes:
                 job.notes.append(note)
 
     def _read(self, parts: Parts, job: DiffusionTask) -> Texts:
-        def read(prompt: str) -> tuple[TextEncoding, TextEncoding | None]:
+        def read(prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding | None]:
             if not job.guided:
                 return parts.text.encode(self._told(prompt)), None
-            return parts.text.encode_both(self._told(prompt), self._told(job.resolved.negative_prompt))
+            return parts.text.encode_both(self._told(prompt), self._told(negative))
 
         return read_all(job, parts.text, read, apart=parts.text_everywhere)
 

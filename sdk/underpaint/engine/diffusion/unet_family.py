@@ -98,4 +98,5 @@ class UNetFamily(LatentFamily):
         super()._encode_text(job)
         if self._refiner is not None:
             second = self._read(self._refiner, job)
-            job.refiner_text, job.refiner_negative, job.refiner_region_texts = second
+            job.refiner_text, job.refiner_negative = second[:2]
+            job.refiner_region_texts, job.refiner_region_negatives = second[2:]

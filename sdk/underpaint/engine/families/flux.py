@@ -57,9 +57,12 @@ class Flux(LatentFamily):
     def _plan(self, assignment: Assignment) -> DiffusionTask:
         task = super()._plan(assignment)
         spec = task.resolved
+        theirs = task.regions.negatives if task.regions is not None else ()
+        # What a region that covers nothing would avoid asks for nothing.
+        task.guided = task.guided and any((spec.negative_prompt, *theirs))
         if self._traits.shown_role:
             check_shown(self.name, self._traits.shown_role, task.controls)
-        if spec.negative_prompt and not task.guided:
+        if _avoids(spec) and not task.guided:
             task.notes.append(
                 f"The negative prompt counts for nothing: {self._why_not(spec.guidance_scale)}."
             )
@@ -71,7 +74,7 @@ class Flux(LatentFamily):
 
     def _guided(self, spec: job_service_pb2.JobSpec) -> bool:
         # Stock's true_cfg_scale, a second forward pass a step, where there is something to keep away from.
-        return super()._guided(spec) and bool(spec.negative_prompt)
+        return super()._guided(spec) and _avoids(spec)
 
     def _why_not(self, scale: float) -> str:
         if self._parts.guidance_embedded:
@@ -125,3 +128,8 @@ class Flux(LatentFamily):
         for control in nets_of(job.controls):
             self._controls.load(control.folder)
         self._reader.claim(list(job.controls))
+
+
+def _avoids(spec: job_service_pb2.JobSpec) -> bool:
+    """Whether there is a negative prompt anywhere."""
+    return bool(spec.negative_prompt) or any(region.negative_prompt for region in spec.regions)

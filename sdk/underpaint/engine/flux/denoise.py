@@ -69,13 +69,15 @@ def _regional(
     device = texts[0].hidden.device
     told, shares = [], []
     for row, (job, text) in enumerate(zip(rows, texts, strict=True)):
-        share = rolled(shares_of(job)[None], offset(job))[0]
-        if row < len(rows) - len(jobs):
+        share, theirs = rolled(shares_of(job)[None], offset(job))[0], job.regional
+        if row < len(rows) - len(jobs) and job.regional_negatives:
+            theirs = job.regional_negatives
+        elif row < len(rows) - len(jobs):
             # Without the prompts: the negative one has everything.
             share = torch.zeros_like(share)
             share[0] = 1.0
         shares.append(shares_by_token(share, PATCH).to(device))
-        told.append(torch.cat([text.hidden, *(one.hidden for one in job.regional)], dim=1))
+        told.append(torch.cat([text.hidden, *(one.hidden for one in theirs)], dim=1))
     reads = bias(shares, length, pictures)
     hidden = torch.cat(told)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from underpaint.prompts import choose
+from underpaint.prompts import choose, region_label
 from underpaint.v1 import job_service_pb2
 
 
@@ -15,7 +15,8 @@ def choose_wildcards(spec: job_service_pb2.JobSpec) -> list[str]:
         (spec, "negative_prompt", "negative_prompt", "negative prompt"),
     ]
     for number, region in enumerate(spec.regions):
-        places.append((region, "prompt", region_label(number), f"prompt of region {number + 1}"))
+        for field, title in (("prompt", "prompt"), ("negative_prompt", "negative prompt")):
+            places.append((region, field, region_label(number, field), f"{title} of region {number + 1}"))
     notes = []
     for place, field, label, title in places:
         written = getattr(place, field)
@@ -24,8 +25,3 @@ def choose_wildcards(spec: job_service_pb2.JobSpec) -> list[str]:
             setattr(place, field, chosen)
             notes.append(f"The seed chose the {title} {chosen!r}.")
     return notes
-
-
-def region_label(number: int) -> str:
-    """What `choose` calls the prompt of a region, counted from 0."""
-    return f"regions[{number}].prompt"

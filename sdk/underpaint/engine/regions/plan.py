@@ -23,10 +23,24 @@ class RegionPlan:
     """The regions of a job that cover something, the lowest first."""
 
     prompts: tuple[str, ...]
+    negatives: tuple[str, ...]
+    """What to avoid in each; the picture's own where a region says nothing."""
+    negative: str
+    """What to avoid elsewhere."""
     shares: Mapping[Size, Floats]
     """For a pass of that size, how far each prompt counts in each latent cell.
 
     `(1 + regions, height, width)`, the picture's own prompt first; in every cell they add up to 1.0."""
+
+    @property
+    def own_negatives(self) -> bool:
+        """Whether they are told apart without their prompts, too."""
+        return len({*self.negatives, self.negative}) > 1
+
+    def texts(self, *, guided: bool) -> int:
+        """How many must be read for them."""
+        others = {*self.negatives} - {self.negative} if guided else ()
+        return len(self.prompts) + len(others)
 
     @property
     def areas(self) -> Floats:
@@ -51,6 +65,7 @@ def plan_regions(
     Raises `InvalidRequest` for masks that did not come with the job.
     """
     prompts: list[str] = []
+    negatives: list[str] = []
     cells: list[list[Floats]] = []
     notes: list[str] = []
     rest = np.ones((window.height, window.width), np.float32)
@@ -68,14 +83,14 @@ def plan_regions(
             continue
         rest *= 1.0 - cover
         prompts.insert(0, region.prompt)
+        negatives.insert(0, region.negative_prompt or spec.negative_prompt)
         cells.insert(0, in_cells(share))
     if not prompts:
         return None, notes
     stacks = [np.stack(shares) for shares in zip(in_cells(rest), *cells, strict=True)]
     # Filters that enlarge overshoot at edges.
-    return RegionPlan(
-        tuple(prompts), {size: stack / stack.sum(axis=0) for size, stack in zip(sizes, stacks, strict=True)}
-    ), notes
+    shares = {size: stack / stack.sum(axis=0) for size, stack in zip(sizes, stacks, strict=True)}
+    return RegionPlan(tuple(prompts), tuple(negatives), spec.negative_prompt, shares), notes
 
 
 def _placed(assignment: Assignment, region: job_service_pb2.Region, number: int, window: Bounds) -> Floats:
