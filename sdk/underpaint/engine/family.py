@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +40,8 @@ class Assignment:
     """One for each of the specification's LoRAs; `underpaint.engine.loras` sees to them."""
     embeddings: tuple[worker_service_pb2.EmbeddingSource, ...] = ()
     """Embeddings that the prompts name; `underpaint.engine.embeddings` sees to them."""
+    folder: Path | None = None
+    """Where results go. A family may write one there as it is made, see `Picture.file`; None: nowhere yet."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Picture:
     format: PixelFormat
     x: int
     y: int
+    file: Path | None = None
+    """Where the samples lie on disk already, in `Assignment.folder`; they are a map of it then."""
 
 
 @dataclass(kw_only=True)

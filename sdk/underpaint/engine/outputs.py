@@ -7,7 +7,7 @@ from pathlib import Path
 from underpaint.engine.family import Assignment, Family
 from underpaint.engine.pixels import Raster, write_raw
 from underpaint.engine.preprocessing import Preprocessing
-from underpaint.engine.provenance import file_sha256, weight_files
+from underpaint.engine.provenance import file_sha256, sha256_of, weight_files
 from underpaint.engine.registry import Families
 from underpaint.engine.running import RunningJob
 from underpaint.engine.screening import screen
@@ -46,6 +46,7 @@ def prepare_job(families: Families, job: RunningJob) -> None:
         tuple(request.controls),
         tuple(request.loras),
         embeddings=tuple(request.embeddings),
+        folder=Path(request.output_folder),
     )
     job.task = family.prepare(assignment)
     job.family = family
@@ -59,10 +60,12 @@ def finish_job(job: RunningJob) -> worker_service_pb2.Finished:
     folder = Path(job.request.output_folder)
     outputs = []
     pictures = job.family.finish(job.task)
+    job.written += [picture.file for picture in pictures if picture.file is not None]
     screen(pictures, job.task.resolved, job.request.picture_checks)
     for index, picture in enumerate(pictures):
-        path = folder / f"result-{index}.raw"
-        job.written.append(path)
+        path = picture.file or folder / f"result-{index}.raw"
+        if picture.file is None:
+            job.written.append(path)
         height, width = picture.samples.shape[:2]
         outputs.append(
             worker_service_pb2.Output(
@@ -70,7 +73,7 @@ def finish_job(job: RunningJob) -> worker_service_pb2.Finished:
                 layout=layout_for(picture.format, width, height),
                 x_px=picture.x,
                 y_px=picture.y,
-                sha256=write_raw(path, picture.samples),
+                sha256=sha256_of(path) if picture.file else write_raw(path, picture.samples),
             )
         )
     return worker_service_pb2.Finished(

@@ -30,12 +30,18 @@ def file_sha256(path: Path) -> str:
     with _lock:
         if key in _digests:
             return _digests[key]
+    digest = sha256_of(path)
+    with _lock:
+        return _digests.setdefault(key, digest)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hex, read now. Any thread."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    with _lock:
-        return _digests.setdefault(key, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def weight_files(component: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -46,7 +45,7 @@ def spans(
 
 
 def shares(
-    tiles: Sequence[Span], index: int, length: int, overlap: int, *, wrap: bool = False
+    tiles: tuple[Span, ...], index: int, length: int, overlap: int, *, wrap: bool = False
 ) -> list[float]:
     """Weights of the pixels of one of `spans`' tiles, 0.0 to 1.0; those of all tiles add up to 1.0.
 
@@ -56,8 +55,8 @@ def shares(
     """
     tile, width = tiles[index], max(1, overlap - 2 * (overlap // 3))
     begin = end = None
-    if wrap and tile == Span(0, length):
-        return [1.0] * length
+    if wrap and tiles == (Span(0, length),):
+        return [1.0] * length  # it closes itself
     if index > 0:
         begin = (tiles[index - 1].stop + tile.start) / 2
     elif wrap:

@@ -1,6 +1,7 @@
 """Upscales with a model, tile by tile, in a process of its own, and prints the peak of its memory after each.
 
-Arguments: the model's folder, its native edge, and for each picture "source>target" in pixels a side.
+Arguments: the model's folder, its native edge, and for each picture "source>target" in pixels a side, or
+"source=target" for one that is scaled, without the model.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +37,8 @@ def main(folder: str, native: str, *sizes: str) -> None:
     source = worker_service_pb2.ModelSource(name="model", path=folder)
     model, shelf = StableDiffusion15(source, Shelf(), "cpu", "float32"), Shelf()
     for size in sizes:
-        before, after = map(int, size.split(">"))
+        denoised = ">" in size
+        before, after = map(int, size.replace("=", ">").split(">"))
         picture = np.random.default_rng(1).integers(0, 255, (before, before, 3)).astype(np.uint8)
         spec = job_service_pb2.JobSpec(
             prompt="moss",
@@ -49,16 +53,18 @@ def main(folder: str, native: str, *sizes: str) -> None:
                 image=image_pb2.ImageRef(blob="b"),
                 width_px=after,
                 height_px=after,
-                strength=0.25,
+                strength=0.25 if denoised else 0.0,
                 tile_px=int(native),
             )
         )
         started = time.monotonic()
-        family = Upscaling(None, model, shelf, "cpu", "float32")
-        task = family.prepare(Assignment("jobs/1", spec, {"b": Raster(picture, RGB)}))
-        while not task.ready_to_finish:
-            family.step([task])
-        (made,) = family.finish(task)
+        family = Upscaling(None, model if denoised else None, shelf, "cpu", "float32")
+        with tempfile.TemporaryDirectory() as made_here:
+            given = Assignment("jobs/1", spec, {"b": Raster(picture, RGB)}, folder=Path(made_here))
+            task = family.prepare(given)
+            while not task.ready_to_finish:
+                family.step([task])
+            (made,) = family.finish(task)
         told = {"size": size, "peak": peak(), "result": made.samples.nbytes, "calls": task.denoiser_calls}
         print(json.dumps({**told, "seconds": time.monotonic() - started}), flush=True)
         del task, made, family

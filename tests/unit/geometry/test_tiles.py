@@ -14,6 +14,15 @@ def test_every_pixel_is_covered_and_weights_add_up_to_one(
     length: int, tile: int, data: st.DataObject, wrap: bool, closed: bool
 ) -> None:
     overlap = data.draw(st.integers(0, (tile - 1) // 2))
+    assert shared(length, tile, overlap, wrap=wrap, closed=closed) == pytest.approx([1.0] * length)
+
+
+def test_a_tile_as_long_as_a_closed_line_of_several_passes_over_into_the_next() -> None:
+    assert shared(40, 40, 18, wrap=True, closed=False) == pytest.approx([1.0] * 40)
+
+
+def shared(length: int, tile: int, overlap: int, *, wrap: bool, closed: bool) -> list[float]:
+    """What the tiles' weights add up to at each pixel."""
     tiles = spans(length, tile, overlap, wrap=wrap, closed=closed)
     total = [0.0] * length
     for index, span in enumerate(tiles):
@@ -23,7 +32,7 @@ def test_every_pixel_is_covered_and_weights_add_up_to_one(
         assert wrap or (span.start >= 0 and span.stop <= length)
         for pixel, weight in zip(range(span.start, span.stop), weights, strict=True):
             total[pixel % length] += weight
-    assert total == pytest.approx([1.0] * length)
+    return total
 
 
 @given(st.integers(1, 700), st.integers(8, 128), st.data(), st.booleans())

@@ -15,12 +15,13 @@ import torch
 from underpaint.engine.family import Assignment, Family, Picture, Task
 from underpaint.engine.pixels import canonicalise, fill_transparent
 from underpaint.engine.pixels.color import Floats
+from underpaint.engine.pixels.pixelfile import PixelFile
 from underpaint.engine.provenance import file_sha256
 from underpaint.engine.residency import Shelf, Slot
-from underpaint.engine.upscale.assembly import Encoded, Stored
 from underpaint.engine.upscale.lanczos import region
 from underpaint.engine.upscale.passes import TilePass, cut, strips
 from underpaint.engine.upscale.refine import tile_job
+from underpaint.engine.upscale.sinks import Encoded, Stored
 from underpaint.engine.upscale.spandrels import load_upscaler, scale_of
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.geometry import Size
@@ -32,6 +33,8 @@ from underpaint.worker_v1 import worker_service_pb2
 
 NETWORK_TILE, NETWORK_OVERLAP = 256, 48
 """Pixels of a network's input: what it needs in memory, and how far it looks."""
+RESULT = "upscaled.raw"
+"""The file of the result, in the job's folder."""
 _OVERLAP_SHARE = 4
 """Neighbouring tiles of a denoiser share this part of a tile, at least."""
 _COUNTED = (StageKind.DENOISING, StageKind.DECODING)
@@ -58,7 +61,7 @@ class UpscaleTask(Task):
     sink: Stored | Encoded | None = None
 
     @property
-    def picture(self) -> npt.NDArray[Any]:
+    def picture(self) -> npt.NDArray[Any] | PixelFile:
         """What the pass at hand starts from."""
         return self.rgb if self.stored is None else self.stored.picture
 
@@ -66,6 +69,11 @@ class UpscaleTask(Task):
     def target(self) -> Size:
         """The size that was asked for."""
         return Size(self.resolved.upscale.width_px, self.resolved.upscale.height_px)
+
+    @property
+    def between(self) -> Path:
+        """A file for what the pass at hand makes, where another pass follows."""
+        return self.encoded.picture.path.with_name(f"between-{len(self.networks)}.raw")
 
 
 class Upscaling:
@@ -101,6 +109,9 @@ class Upscaling:
         size, target = Size(raster.width, raster.height), Size(spec.upscale.width_px, spec.upscale.height_px)
         tiling = Tiling(("x" if spec.tile_x else "") + ("y" if spec.tile_y else "") or "none")
         format = format_of(spec.output_layout, field="spec.output_layout")
+        networks = self._networks(size, target, tiling)
+        assert assignment.folder is not None, "whoever runs a job has a folder for its results"
+        alpha, path = np.clip(rgba[..., 3:], 0.0, 1.0), assignment.folder / RESULT
         task = UpscaleTask(
             job=assignment.job,
             plan=(),
@@ -108,8 +119,8 @@ class Upscaling:
             assignment=assignment,
             tiling=tiling,
             rgb=fill_transparent(rgba),
-            encoded=Encoded(target, format, np.clip(rgba[..., 3:], 0.0, 1.0), tiling),
-            networks=self._networks(size, target, tiling),
+            encoded=Encoded(path, target, format, alpha, tiling),
+            networks=networks,
         )
         task.plan = self._stages(task, size)
         return task
@@ -131,10 +142,13 @@ class Upscaling:
         if job.sink is not job.encoded:
             for row, pixels in strips(job.picture, job.target, job.tiling):
                 job.assignment.check()
-                job.encoded.keep(row, pixels)
+                job.encoded.keep(row, 0, pixels)
         image = job.resolved.upscale.image
         format = format_of(job.resolved.output_layout)
-        return [Picture(job.encoded.samples, format, image.x_px, image.y_px)]
+        if job.stored is not None:
+            job.stored.picture.remove()
+        made = job.encoded.picture
+        return [Picture(made.finish(), format, image.x_px, image.y_px, file=made.path)]
 
     def bucket(self, task: Task) -> Hashable:
         """Alone; see `Family.bucket`."""
@@ -202,7 +216,7 @@ class Upscaling:
         work = job.networks[0]
         if job.sink is None:
             last = len(job.networks) == 1 and job.refining is None and work.target == job.target
-            job.sink = job.encoded if last else Stored(work.target)
+            job.sink = job.encoded if last else Stored(job.between, work.target)
         _, network = self._network()
         pixels = torch.from_numpy(cut(job.picture, work.at)).permute(2, 0, 1)[None]
         made = network(pixels.to(self._device, self._precision(network)))
@@ -230,7 +244,7 @@ class Upscaling:
         if kind in _COUNTED:
             job.advance()
 
-    def _tile_job(self, job: UpscaleTask, size: Size, picture: npt.NDArray[Any]) -> Task:
+    def _tile_job(self, job: UpscaleTask, size: Size, picture: npt.NDArray[Any] | PixelFile) -> Task:
         assert job.refining is not None and self._model is not None
         tile = job.refining.at
         rgb = region(picture, job.target, tile.x, tile.y, job.tiling)
@@ -238,6 +252,8 @@ class Upscaling:
 
     def _pass_on(self, job: UpscaleTask) -> None:
         if isinstance(job.sink, Stored):
+            if job.stored is not None:
+                job.stored.picture.remove()
             job.stored, job.sink = job.sink, None
 
     def _network(self) -> tuple[torch.nn.Module, Any]:

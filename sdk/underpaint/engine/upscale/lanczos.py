@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.engine.pixels.color import Floats
+from underpaint.engine.pixels.pixelfile import PixelFile, window
 from underpaint.geometry import Size, Span
 from underpaint.types import Tiling
 
@@ -16,7 +17,7 @@ _FULL = 65535.0
 """White in pictures of 16 bits."""
 
 
-def region(picture: npt.NDArray[Any], size: Size, x: Span, y: Span, tiling: Tiling) -> Floats:
+def region(picture: npt.NDArray[Any] | PixelFile, size: Size, x: Span, y: Span, tiling: Tiling) -> Floats:
     """The window `x`, `y` of `picture` scaled to `size`, `(rows, columns, channels)` in 0.0 … 1.0.
 
     `picture`: `(height, width, channels)`, float32 or 16 bits. Windows fit together exactly: each pixel is
@@ -26,7 +27,7 @@ def region(picture: npt.NDArray[Any], size: Size, x: Span, y: Span, tiling: Tili
     height, width = picture.shape[:2]
     rows, down = _taps(y, height, size.height, tiling.y)
     columns, across = _taps(x, width, size.width, tiling.x)
-    seen = as_floats(picture[rows][:, columns])
+    seen = as_floats(window(picture, rows, columns))
     lines = (down @ seen.reshape(len(rows), -1)).reshape(y.length, len(columns), -1)
     return np.asarray(np.clip(np.matmul(across, lines), 0.0, 1.0), np.float32)
 

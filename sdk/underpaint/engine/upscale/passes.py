@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.engine.pixels.color import Floats
-from underpaint.engine.upscale.assembly import STRIP, Assembly, Encoded, Stored
+from underpaint.engine.pixels.pixelfile import PixelFile, window
+from underpaint.engine.upscale.assembly import STRIP, Assembly
 from underpaint.engine.upscale.lanczos import as_floats, region
+from underpaint.engine.upscale.sinks import Encoded, Stored
 from underpaint.geometry import Size, Span, spans
 from underpaint.types import Tiling
 
@@ -64,7 +66,7 @@ class TilePass:
         return Tile(self.done, self.columns[column], self.rows[row])
 
     def take(self, pixels: Floats, sink: Stored | Encoded) -> None:
-        """The tile at hand is made, `(rows, columns, 3)`; after the last one the sink has all rows."""
+        """The tile at hand is made, `(rows, columns, 3)`; after the last one the sink has all of it."""
         if self._assembly is None:
             columns, rows = (tuple(map(self._scaled, line)) for line in (self.columns, self.rows))
             overlap = self.overlap * self.scale
@@ -73,22 +75,21 @@ class TilePass:
         self._assembly.add(column, row, pixels)
         self.done += 1
         if self.finished:
-            self._assembly.finish()
             self._assembly = None
 
     def _scaled(self, span: Span) -> Span:
         return Span(span.start * self.scale, span.stop * self.scale)
 
 
-def cut(picture: npt.NDArray[Any], tile: Tile) -> Floats:
+def cut(picture: npt.NDArray[Any] | PixelFile, tile: Tile) -> Floats:
     """A window of a picture at its own size; over an edge it goes on at the other side."""
     height, width = picture.shape[:2]
     rows = np.arange(tile.y.start, tile.y.stop) % height
     columns = np.arange(tile.x.start, tile.x.stop) % width
-    return np.clip(as_floats(picture[rows][:, columns]), 0.0, 1.0)
+    return np.clip(as_floats(window(picture, rows, columns)), 0.0, 1.0)
 
 
-def strips(picture: npt.NDArray[Any], size: Size, tiling: Tiling) -> Iterator[tuple[int, Floats]]:
+def strips(picture: npt.NDArray[Any] | PixelFile, size: Size, tiling: Tiling) -> Iterator[tuple[int, Floats]]:
     """The whole picture at another size, a few rows at a time."""
     for row in range(0, size.height, STRIP):
         rows = Span(row, min(row + STRIP, size.height))
