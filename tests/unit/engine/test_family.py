@@ -135,17 +135,19 @@ def test_a_prompt_seen_before_costs_no_encoder_call(ours: Ours) -> None:
     assert ours.family._parts.text.calls == calls + 1
 
 
-def test_a_soft_mask_changes_pixels_the_more_the_higher_it_is(ours: Ours) -> None:
+@pytest.mark.parametrize("model", ["plain", "inpaint"])
+def test_a_soft_mask_changes_pixels_the_more_the_higher_it_is(models: Path, model: str) -> None:
+    engine = Ours(models / model)
     ramp = np.broadcast_to(np.linspace(0, 255, 64), (64, 64)).astype(np.uint8)
     case = Case("inpaint", steps=8, strength=1.0)
     inputs = {**case.inputs(), "blobs/mask": Raster.over(np.ascontiguousarray(ramp), MASK_FORMAT, 64, 64)}
-    task = ours.family.prepare(Assignment("jobs/soft", case.spec(), inputs))
+    task = engine.family.prepare(Assignment("jobs/soft", case.spec(), inputs))
     joined = []
     while not task.ready_to_finish:
-        ours.family.step([task])
+        engine.family.step([task])
         current = task.current
-        if current.sampler.done and current.mask_cells is not None:
-            joined.append(int((current.mask_cells > 1 - current.sampler.done / 8).sum()))
+        if current.sampler.done and current.joins is not None:
+            joined.append(int((current.joins > 1 - current.sampler.done / 8).sum()))
     assert joined[0] < joined[3] < joined[7] == 64
     assert joined == sorted(joined)
 
@@ -344,10 +346,10 @@ def test_an_inpainting_model_that_says_so_keeps_to_what_is_around_the_hole(
         engine = Ours(folder)
         task = engine.run(Case("inpaint", "ddim", strength=1.0))
         current = task.current
-        assert current.latents is not None and current.mask_cells is not None
+        assert current.latents is not None and current.hole_cells is not None
         parts = engine.family._parts
         kept = parts.autoencoder.encode(current.image, torch.Generator().manual_seed(0))
-        outside = (current.mask_cells == 0.0).expand_as(kept)
+        outside = (current.hole_cells == 0.0).expand_as(kept)
         apart[says] = float((current.latents - kept)[outside].abs().mean())
     # What is left is the noise that this autoencoder draws when it encodes.
     assert apart[True] < 0.2 * apart[False]

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.unit.engine.parity_rows import FLOW_ROWS, ROWS
 from tests.unit.engine.stock import Case, Ours, photo
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.family import Assignment
+from underpaint.engine.inpaint import is_soft
 from underpaint.engine.pixels import Raster
 from underpaint.types import MASK_FORMAT
 from underpaint.v1 import job_service_pb2
@@ -20,7 +22,7 @@ WIDTH, HEIGHT = 16 * len(BANDS), 64
 BLENDING = ("plain", "small", "sdxl", "sdxl-refiner", "flux-dev", "flux-schnell", "flux-kontext")
 """Models that inpaint by going back to the picture's own latents."""
 NATIVE = ("inpaint", "small-inpaint", "sdxl-inpaint", "flux-fill")
-"""Models whose denoiser takes the mask, cut at one half, and the masked picture."""
+"""Models whose denoiser takes the hole and what is around it."""
 
 
 def painted(ours: Ours, coverage: np.ndarray) -> DiffusionTask:
@@ -63,7 +65,7 @@ def test_pixels_change_the_more_the_higher_their_coverage(models: Path, model: s
     assert np.abs(change / change[-1] - BANDS).max() < 0.3, change / change[-1]
 
 
-@pytest.mark.parametrize("model", BLENDING)
+@pytest.mark.parametrize("model", [*BLENDING, *NATIVE])
 def test_latents_are_free_for_as_large_a_share_of_the_steps_as_their_coverage(
     models: Path, model: str
 ) -> None:
@@ -78,6 +80,33 @@ def test_latents_are_free_for_as_large_a_share_of_the_steps_as_their_coverage(
     assert less.latents is not None
     kept = (less.latents == current.image_latents).all(dim=1).float().mean().item()
     assert kept >= (current.latents == current.image_latents).all(dim=1).float().mean().item()
+
+
+@pytest.mark.parametrize("model", NATIVE)
+def test_a_model_made_for_holes_is_shown_a_hole_wherever_something_changes(models: Path, model: str) -> None:
+    ours = Ours(models / model)
+    faint, wide = (painted(ours, np.repeat(bands, 16)).current for bands in (BANDS * 0.3, BANDS))
+    assert faint.hole_cells is not None and wide.hole_cells is not None
+    assert faint.soft and torch.equal(faint.hole_cells, wide.hole_cells)
+    assert wide.hole_cells[..., :2].max() == 0.0 and wide.hole_cells[..., 2:].min() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("coverage", "soft"),
+    [
+        (np.repeat([0.0, 1.0], 40), False),
+        (np.repeat([0.0, 0.5], 40), True),
+        (np.clip(np.arange(80) / 12, 0.0, 1.0), False),
+        (np.clip(np.arange(80) / 40, 0.0, 1.0), True),
+        (np.repeat([0.0, 0.5, 0.0], [30, 16, 34]), False),
+        (np.repeat([0.0, 0.5, 0.0], [30, 17, 33]), True),
+    ],
+    ids=["hard", "half", "edge", "ramp", "as wide as an edge", "wider"],
+)
+def test_a_mask_is_soft_where_grey_is_wider_than_an_edge(coverage: np.ndarray, soft: bool) -> None:
+    mask = np.broadcast_to(coverage.astype(np.float32), (64, len(coverage)))
+    assert is_soft(mask, edge=16) is soft
+    assert is_soft(mask.T, edge=16) is soft
 
 
 def test_every_family_is_compared_with_stock_under_hard_masks() -> None:

@@ -55,8 +55,8 @@ def denoiser_inputs(jobs: Sequence[DiffusionTask], parts: UNetParts) -> dict[str
         current = job.current
         assert current.latents is not None
         sample = current.sampler.scale(current.latents)
-        if current.masked_latents is not None and current.mask_cells is not None:
-            sample = torch.cat([sample, current.mask_cells, current.masked_latents], dim=1)
+        if current.masked_latents is not None and current.hole_cells is not None:
+            sample = torch.cat([sample, current.hole_cells, current.masked_latents], dim=1)
         samples.append(sample)
         timesteps.append(current.sampler.timestep.float())
     texts = rows_apart(jobs) if parts.text_everywhere else readings(jobs)

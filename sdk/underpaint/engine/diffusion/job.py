@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from underpaint.engine.controls.plan import PlannedControl, plan_controls
@@ -14,7 +15,7 @@ from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.vae_tiles import TileRun
 from underpaint.engine.embeddings import PlannedEmbedding
 from underpaint.engine.family import Assignment, Task
-from underpaint.engine.inpaint import fill_hole, resize
+from underpaint.engine.inpaint import fill_hole, is_soft, resize
 from underpaint.engine.loras.plan import PlannedLora, plan_loras
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
@@ -62,13 +63,17 @@ class Pass:
     """The denoise mask at `size`."""
     puts_back: bool = True
     """Whether what is not repainted goes back to the picture's own after each step."""
+    soft: bool = False
+    """Whether grey in the mask is meant as such: it then goes by steps in an inpainting model too."""
     reference: Floats | None = None
     """RGB at `size` that the denoiser looks at beside what it paints."""
     latents: torch.Tensor | None = None
     noise: torch.Tensor | None = None
     image_latents: torch.Tensor | None = None
-    mask_cells: torch.Tensor | None = None
-    """The mask in latent cells, one channel."""
+    hole_cells: torch.Tensor | None = None
+    """What an inpainting denoiser is told of the hole, in latent cells; None for others."""
+    joins: torch.Tensor | None = None
+    """For what share of the steps, 0.0 to 1.0, a latent cell is repainted: `(1, 1, h, w)`."""
     masked_latents: torch.Tensor | None = None
     """Latents of the picture without what is masked; nine-channel models only."""
 
@@ -81,6 +86,13 @@ class Pass:
     encoding: dict[str, TileRun] | None = None
     """Pictures on their way to latents; see `underpaint.engine.diffusion.vae_steps`."""
     decoding: TileRun | None = None
+
+    @property
+    def hole(self) -> Floats:
+        """What an inpainting denoiser does not see, 0.0 or 1.0: all that changes, or more than half."""
+        assert self.mask is not None, "the pass has it"
+        changes = self.mask > 0.0 if self.soft else self.mask >= 0.5
+        return np.asarray(changes, np.float32)
 
     @property
     def steps(self) -> int:
@@ -198,9 +210,13 @@ def prepare_task(
             f"Painted at {first.size.width}x{first.size.height} px, then refined at "
             f"{passes[1].size.width}x{passes[1].size.height} px: the model was trained for smaller pictures."
         )
+    soft = image.masks is not None and is_soft(
+        resize(image.masks.grown, first.size, image.tiling), edge=2 * cell
+    )
     for one in passes:
         # Models that see the masked picture were trained to go without, and may say that they do better with.
-        one.puts_back = traits.puts_back or not traits.native_inpainting
+        one.soft = soft
+        one.puts_back = traits.puts_back or not traits.native_inpainting or soft
     if "edit" in traits.operations and image.source is not None:
         # Such a model was trained to look at the picture, also where it paints a part of it only.
         for one in passes:

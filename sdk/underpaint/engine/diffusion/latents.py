@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from underpaint.engine.diffusion.cells import mask_to_cells
 from underpaint.engine.diffusion.job import DiffusionTask, Pass
 from underpaint.engine.diffusion.parts import Parts
 
@@ -37,8 +38,11 @@ def begin(job: DiffusionTask, parts: Parts) -> None:
     else:
         current.latents = current.sampler.noised(current.image_latents, current.noise)
     if current.mask is not None:
-        current.mask_cells = parts.mask_cells(current.mask)
+        # Where a denoiser takes the hole as all or nothing, so does what goes back around it.
+        hard = parts.inpaints and not current.soft
+        current.joins = mask_to_cells(current.mask, parts.factor, hard=hard).to(parts.device)
         if parts.inpaints:
+            current.hole_cells = parts.hole_cells(current.hole)
             current.masked_latents = autoencoder.draw(encoded["masked"].result(), generator)
         elif autoencoder.encoding_draws:
             # Here the stock pipeline encodes the masked picture and forgets it: keep its place in the stream.
@@ -78,11 +82,11 @@ def blend(current: Pass) -> None:
     Differential diffusion: a cell of coverage m joins in for the last share m of the steps, so a soft mask
     costs one comparison a step, and a hard one is what the stock pipeline does.
     """
-    if current.image_latents is None or current.mask_cells is None or not current.puts_back:
+    if current.image_latents is None or current.joins is None or not current.puts_back:
         return
     assert current.latents is not None and current.noise is not None
     sampler = current.sampler
-    active = current.mask_cells > 1.0 - sampler.done / len(sampler)
+    active = current.joins > 1.0 - sampler.done / len(sampler)
     kept = sampler.noised(current.image_latents, current.noise)
     current.latents = torch.where(active, current.latents, kept)
 

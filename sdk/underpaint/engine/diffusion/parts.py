@@ -108,12 +108,12 @@ class Parts(ABC):
         """The autoencoder, and the switch for its edges."""
         return self.autoencoder.network
 
-    def mask_cells(self, mask: Floats) -> torch.Tensor:
-        """A mask `(height, width)` in pixels, 1.0 = repaint, as the denoiser or `blend` wants it.
+    def hole_cells(self, hole: Floats) -> torch.Tensor:
+        """A hole `(height, width)` in pixels, 1.0 or 0.0, as a denoiser that takes one wants it.
 
-        `(1, 1, h, w)` in latent cells; a denoiser that takes a mask may want more channels.
+        `(1, 1, h, w)` in latent cells; some want more channels.
         """
-        return mask_to_cells(mask, self.factor, hard=self.inpaints).to(self.device)
+        return mask_to_cells(hole, self.factor, hard=True).to(self.device)
 
     def _has(self, component: str) -> bool:
         if component == VAE:

@@ -116,10 +116,8 @@ def _picture(current: Pass, name: str) -> Floats:
     assert picture is not None, "the pass has it"
     if name != "masked":
         return picture
-    assert current.mask is not None, "the pass has it"
-    hole = (current.mask < 0.5).astype(np.float32)[..., None]
     # A masked pixel is 0.0 between -1.0 and 1.0: grey.
-    return (picture - 0.5) * hole + 0.5
+    return (picture - 0.5) * (1.0 - current.hole[..., None]) + np.float32(0.5)
 
 
 def _replan(job: DiffusionTask, parts: Parts, index: int) -> None:

@@ -92,8 +92,8 @@ def _sequence(job: DiffusionTask) -> torch.Tensor:
     current, by = job.current, offset(job)
     assert current.latents is not None
     read = [to_tokens(rolled(current.sampler.scale(current.latents), by))]
-    if current.masked_latents is not None and current.mask_cells is not None:
-        read += [to_tokens(rolled(beside, by)) for beside in (current.masked_latents, current.mask_cells)]
+    if current.masked_latents is not None and current.hole_cells is not None:
+        read += [to_tokens(rolled(beside, by)) for beside in (current.masked_latents, current.hole_cells)]
     shown = shown_of(job.controls)
     if shown is not None:
         read.append(to_tokens(rolled(current.control_latents[shown], by)))

@@ -41,8 +41,6 @@ class FluxParts(Parts):
         """Whether the transformer takes the guidance scale, as those distilled from FLUX.1 pro do."""
         return bool(self.denoiser_config.get("guidance_embeds", False))
 
-    def mask_cells(self, mask: Floats) -> torch.Tensor:
-        """For FLUX.1 Fill a cell's pixels as channels, `(1, factor², h, w)`; else as for any model."""
-        if self.inpaints:
-            return mask_channels(mask, self.factor).to(self.device)
-        return super().mask_cells(mask)
+    def hole_cells(self, hole: Floats) -> torch.Tensor:
+        """A cell's pixels as channels, `(1, factor², h, w)`: FLUX.1 Fill's way."""
+        return mask_channels(hole, self.factor).to(self.device)

@@ -34,9 +34,8 @@ def places(height: int, width: int, what: int = PAINTED) -> torch.Tensor:
     return torch.cartesian_prod(kind, rows, columns).float()
 
 
-def mask_channels(mask: Floats, factor: int) -> torch.Tensor:
-    """A mask `(height, width)` cut at 0.5 as `(1, factor², h, w)`: a cell's pixels are its channels."""
-    height, width = mask.shape[0] // factor, mask.shape[1] // factor
-    hard = (np.ascontiguousarray(mask) >= 0.5).astype(np.float32)
-    pixels = torch.from_numpy(hard).reshape(1, height, factor, width, factor)
+def mask_channels(hole: Floats, factor: int) -> torch.Tensor:
+    """A hole `(height, width)`, 1.0 or 0.0, as `(1, factor², h, w)`: a cell's pixels are its channels."""
+    height, width = hole.shape[0] // factor, hole.shape[1] // factor
+    pixels = torch.from_numpy(np.ascontiguousarray(hole)).reshape(1, height, factor, width, factor)
     return pixels.permute(0, 2, 4, 1, 3).reshape(1, factor * factor, height, width)

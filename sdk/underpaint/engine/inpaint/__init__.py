@@ -5,7 +5,17 @@ from __future__ import annotations
 from underpaint.engine.inpaint.color import match_colors
 from underpaint.engine.inpaint.composite import layer, merge
 from underpaint.engine.inpaint.fills import fill_hole
-from underpaint.engine.inpaint.masks import MaskSet, mask_bounds, prepare_masks
+from underpaint.engine.inpaint.masks import MaskSet, is_soft, mask_bounds, prepare_masks
 from underpaint.engine.inpaint.scale import resize
 
-__all__ = ["MaskSet", "fill_hole", "layer", "mask_bounds", "match_colors", "merge", "prepare_masks", "resize"]
+__all__ = [
+    "MaskSet",
+    "fill_hole",
+    "is_soft",
+    "layer",
+    "mask_bounds",
+    "match_colors",
+    "merge",
+    "prepare_masks",
+    "resize",
+]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.engine.pixels.color import Floats
-from underpaint.engine.pixels.cv import box_blurred, distances, islands
+from underpaint.engine.pixels.cv import box_blurred, distances, eroded, islands
 from underpaint.geometry import MaskPlan
 from underpaint.types import Bounds
 
@@ -46,6 +46,11 @@ def prepare_masks(mask: Floats, plan: MaskPlan) -> MaskSet:
     # The edge of the selection itself is repainted as wholly as its middle.
     denoise = np.maximum(_blur(grown, plan.feather), mask)
     return MaskSet(grown, denoise, _ramp(grown, plan.feather))
+
+
+def is_soft(mask: Floats, edge: int) -> bool:
+    """Whether a mask is grey over more than an edge `edge` pixels wide: grey is then meant as such."""
+    return bool(eroded((mask > 0.0) & (mask < 1.0), edge + 1).any())
 
 
 def _dilate(mask: Floats, radius: float) -> Floats:

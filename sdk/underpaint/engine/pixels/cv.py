@@ -43,6 +43,12 @@ def islands(inside: npt.NDArray[np.bool_]) -> tuple[int, npt.NDArray[np.int32]]:
     return int(count), cast("npt.NDArray[np.int32]", labels)
 
 
+def eroded(inside: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
+    """What is left of `inside` when squares of `side` pixels must lie in it wholly, or in what is beyond."""
+    kernel = np.ones((side, side), np.uint8)
+    return cast("npt.NDArray[np.bool_]", _cv.erode(inside.astype(np.uint8), kernel) > 0)
+
+
 def box_blurred(picture: Floats, side: int) -> Floats:
     """The mean of `side` x `side` pixels around each."""
     return cast(Floats, _cv.blur(picture, (side, side), borderType=cv2.BORDER_REPLICATE))
