@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from diffusers import (
     FluxTransformer2DModel,
 )
 from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
+from safetensors.torch import save_file
 from transformers import (
     CLIPTextModel,
     SiglipImageProcessor,
@@ -24,7 +26,14 @@ from transformers import (
     T5TokenizerFast,
 )
 
-from tests.tiny_models import NATIVE, WORDS, clip_config, clip_tokenizer
+from tests.tiny_models import (
+    ENCODER_PROJECTION,
+    NATIVE,
+    WORDS,
+    build_tiny_image_encoder,
+    clip_config,
+    clip_tokenizer,
+)
 
 FluxKind = Literal["flux-dev", "flux-schnell", "flux-fill", "flux-kontext", "flux-depth"]
 
@@ -45,7 +54,9 @@ _LOUD = 3.0
 """What the transformer's random weights are multiplied by, so that every word and number moves a picture."""
 
 
-def build_tiny_flux(folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0) -> Path:
+def build_tiny_flux(
+    folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0, double_blocks: int = 1
+) -> Path:
     """Writes a model into `folder` and returns it. Native size 64 px, sizes in multiples of 16."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -57,7 +68,7 @@ def build_tiny_flux(folder: Path, *, kind: FluxKind = "flux-dev", seed: int = 0)
         tiny_t5(len(words), _WIDTH).save_pretrained(folder / "text_encoder_2")
         shifted_vae().save_pretrained(folder / "vae")
         _scheduler(kind).save_pretrained(folder / "scheduler")
-        transformer = _transformer(kind)
+        transformer = _transformer(kind, double_blocks)
         for layer in transformer.modules():
             if isinstance(layer, torch.nn.Linear):
                 layer.weight.data *= _LOUD
@@ -151,6 +162,37 @@ def build_tiny_redux(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def build_tiny_flux_reference(path: Path, *, seed: int = 0, blocks: int = 1, xlabs: bool = True) -> Path:
+    """Writes an IP-Adapter for such a model to `path` and returns it; an image encoder lies beside.
+
+    `blocks`: the transformer's double ones. `xlabs`: under the names of the released files, else under those
+    of other IP-Adapters.
+    """
+    noise = torch.Generator().manual_seed(800 + seed)
+
+    def fresh(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=noise) / shape[-1] ** 0.5
+
+    block = (
+        "double_blocks.{}.processor.ip_adapter_double_stream_{}_proj" if xlabs else "ip_adapter.{}.to_{}_ip"
+    )
+    projection = "ip_adapter_proj_model" if xlabs else "image_proj"
+    tensors = {
+        f"{projection}.proj.weight": fresh(4 * _WIDTH, ENCODER_PROJECTION),
+        f"{projection}.proj.bias": torch.zeros(4 * _WIDTH),
+        f"{projection}.norm.weight": torch.ones(_WIDTH),
+        f"{projection}.norm.bias": torch.zeros(_WIDTH),
+    }
+    for number, which in product(range(blocks), "kv"):
+        tensors[f"{block.format(number, which)}.weight"] = 2.0 * fresh(16, _WIDTH)
+        tensors[f"{block.format(number, which)}.bias"] = fresh(16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    if not (path.parent / "image_encoder").exists():
+        build_tiny_image_encoder(path.parent / "image_encoder")
+    return path
+
+
 def _index(kind: FluxKind) -> dict[str, object]:
     return {
         "_class_name": _CLASSES[kind],
@@ -165,11 +207,11 @@ def _index(kind: FluxKind) -> dict[str, object]:
     }
 
 
-def _transformer(kind: FluxKind) -> FluxTransformer2DModel:
+def _transformer(kind: FluxKind, double_blocks: int) -> FluxTransformer2DModel:
     return FluxTransformer2DModel(
         in_channels=_CHANNELS.get(kind, 4 * _LATENT),
         out_channels=4 * _LATENT,
-        num_layers=1,
+        num_layers=double_blocks,
         num_single_layers=1,
         attention_head_dim=8,
         num_attention_heads=2,

@@ -45,7 +45,7 @@ _TEXT_WIDTH = 16
 _WIDTH_2 = 24
 """Of SDXL's second text encoder."""
 _POOLED = 12
-_ENCODER_WIDTH, _ENCODER_PROJECTION = 16, 12
+_ENCODER_WIDTH, ENCODER_PROJECTION = 16, 12
 """Of the image encoder: its hidden states, and what it makes of a picture."""
 _SIZE_WIDTH = 8
 """Of the embedding of one of SDXL's sizes."""
@@ -201,7 +201,7 @@ def build_tiny_image_encoder(folder: Path, *, seed: int = 0) -> Path:
             num_attention_heads=2,
             image_size=28,
             patch_size=7,
-            projection_dim=_ENCODER_PROJECTION,
+            projection_dim=ENCODER_PROJECTION,
         )
         encoder = CLIPVisionModelWithProjection(config)
         # Fresh ones make all pictures alike.
@@ -247,7 +247,7 @@ def build_tiny_reference(
 
 def _projection(text: int, fresh: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
-        "proj.weight": fresh(4 * text, _ENCODER_PROJECTION),
+        "proj.weight": fresh(4 * text, ENCODER_PROJECTION),
         "proj.bias": torch.zeros(4 * text),
         "norm.weight": torch.ones(text),
         "norm.bias": torch.zeros(text),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underpaint.daemon.blobs.store import BlobStore, Entry
-from underpaint.daemon.controls import ControlIndex, fits, roles_of
+from underpaint.daemon.controls import ControlIndex, base_for, fits, roles_of
 from underpaint.daemon.estimators import function_of
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.processing import complete, edges_of
@@ -111,7 +111,7 @@ async def _choose(control: Control, where: str, model: FoundModel, index: Contro
         raise_for([Violation(where, text)])
     if not itself and not fits(found, model):
         others = sorted({name for one in roles for name in one.models})
-        base = model.traits.control_base if model.traits else ""
+        base = base_for(found.traits.kind, model)
         text = (
             f"{found.name!r} does not fit the model {model.name!r}: it is made for {found.traits.base}, not "
             f"for {base or 'models of this kind'}; these fit: {', '.join(others) or 'none'}"

@@ -151,9 +151,15 @@ def fits(control: FoundControl, model: FoundModel) -> bool:
     """Whether a control model steers a model; False where either cannot be used."""
     if control.traits is None or model.traits is None:
         return False
-    traits = model.traits
-    base = traits.control_base if control.traits.kind in _NETS else ""
-    return control.traits.base == (base or traits.adapter_bases.get(control.traits.kind, "")) != ""
+    return control.traits.base == base_for(control.traits.kind, model) != ""
+
+
+def base_for(kind: str, model: FoundModel) -> str:
+    """What a control model of this kind must agree with to fit, in words; "": the model takes none."""
+    if model.traits is None:
+        return ""
+    base = model.traits.control_base if kind in _NETS else ""
+    return base or model.traits.adapter_bases.get(kind, "")
 
 
 def roles_of(model: FoundModel, controls: Iterable[FoundControl]) -> tuple[ControlRole, ...]:
@@ -201,7 +207,8 @@ def _unusable(found: FoundControl) -> ModelUnusable:
 
 
 def _encoders(files: Iterable[FoundModel]) -> list[Path]:
-    return [file.path.parent for file in files if file.kind == kinds.IMAGE_ENCODER]
+    # The whole of CLIP is told by its half for text.
+    return [file.path.parent for file in files if file.kind in (kinds.IMAGE_ENCODER, kinds.TEXT_ENCODER)]
 
 
 def _seeing(control: FoundControl, encoders: Sequence[Path]) -> FoundControl:

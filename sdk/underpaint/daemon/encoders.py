@@ -1,4 +1,7 @@
-"""Image encoders on disk: folders of transformers' CLIPVisionModelWithProjection or SiglipVisionModel."""
+"""Image encoders on disk: folders of transformers' CLIPVisionModelWithProjection or SiglipVisionModel.
+
+The whole of CLIP (`CLIPModel`) serves as well: its half for pictures is what is loaded.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,9 @@ def _offers(folder: Path) -> tuple[str, ...]:
         return ()
     if config.get("model_type") == "siglip_vision_model":
         return (f"SigLIP, {config.get('hidden_size', 768)} wide",)
-    if config.get("model_type") != "clip_vision_model":
+    if config.get("model_type") == "clip":
+        # Both halves in one folder, as OpenAI released them.
+        config = config.get("vision_config") or {}
+    elif config.get("model_type") != "clip_vision_model":
         return ()
     return f"projects to {config.get('projection_dim', 512)}", f"{config.get('hidden_size', 768)} wide"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from underpaint.weights.denoisers import REFINER_CONTEXT, SD2_CONTEXT, SD15_CONTEXT, SDXL_CONTEXT
+from underpaint.weights.denoisers import (
+    FLUX_CONTEXT,
+    REFINER_CONTEXT,
+    SD2_CONTEXT,
+    SD15_CONTEXT,
+    SDXL_CONTEXT,
+)
 from underpaint.weights.kinds import CONTROL_NET, EMBEDDING, IP_ADAPTER, LORA, T2I_ADAPTER, UNKNOWN
 from underpaint.weights.listing import Listing
 
@@ -48,7 +54,7 @@ def ip_adapter(listing: Listing) -> tuple[str, str] | None:
     shapes = listing.shapes
     key = listing.first_ending(".to_k_ip.weight")
     if key:
-        return IP_ADAPTER, _CONTEXTS.get(listing.size(key, 1), UNKNOWN)
+        return IP_ADAPTER, {**_CONTEXTS, FLUX_CONTEXT: "flux"}.get(listing.size(key, 1), UNKNOWN)
     if listing.any_starts("image_proj.") and listing.any_starts("ip_adapter."):
         return IP_ADAPTER, UNKNOWN
     if "ip_adapter_proj_model.proj.weight" in shapes:

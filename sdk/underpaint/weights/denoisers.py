@@ -10,6 +10,7 @@ from underpaint.weights.kinds import TRANSFORMER, UNET, UNKNOWN
 from underpaint.weights.listing import Listing
 
 SD15_CONTEXT, SD2_CONTEXT, SDXL_CONTEXT, REFINER_CONTEXT = 768, 1024, 2048, 1280
+FLUX_CONTEXT = 4096
 """Widths of the text that the cross-attention of each family reads."""
 
 _CONTEXTS = {

@@ -1,4 +1,4 @@
-"""FLUX.1 Redux on disk, and models that read a control image themselves: what the daemon makes of them."""
+"""What steers FLUX.1 on disk (Redux, IP-Adapters, models that read an image themselves), as indexed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
 
-from tests.tiny_flux import build_tiny_flux, build_tiny_redux
-from underpaint.daemon.control_specs import check_shown, control_sources
-from underpaint.daemon.controls import ControlIndex, fits, roles_of
+from tests.tiny_flux import build_tiny_flux, build_tiny_flux_reference, build_tiny_redux
+from tests.tiny_models import build_tiny, build_tiny_reference
+from underpaint.daemon.blobs.folder import PixelFolder
+from underpaint.daemon.blobs.store import BlobStore
+from underpaint.daemon.control_specs import check_shown, control_sources, resolve_controls
+from underpaint.daemon.controls import ControlIndex, fits, roles_of, to_control_info
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
+from underpaint.engine.controls.encoder import ImageEncoders
+from underpaint.engine.residency import Shelf
 from underpaint.errors import InvalidRequest, ModelUnusable
+from underpaint.types import Bounds
 from underpaint.v1.job_service_pb2 import JobSpec
 from underpaint.weights import kinds
 
@@ -82,6 +91,67 @@ async def test_redux_that_is_not_whole_says_what_is_missing(root: Path, broken: 
     _, controls = index_of(root)
     with pytest.raises(ModelUnusable, match=problem):
         await controls.find("downloads/redux")
+
+
+async def test_an_ip_adapter_is_found_for_the_models_that_it_fits_and_no_other(tmp_path: Path) -> None:
+    build_tiny_flux(tmp_path / "dev")
+    build_tiny_flux(tmp_path / "deep", double_blocks=2)
+    build_tiny(tmp_path / "sd15")
+    build_tiny_flux_reference(tmp_path / "xlabs" / "ip_adapter.safetensors")
+    build_tiny_flux_reference(tmp_path / "xlabs" / "renamed.safetensors", xlabs=False)
+    build_tiny_reference(tmp_path / "h94" / "ip-adapter_sd15.safetensors")
+    models, controls = index_of(tmp_path)
+    found = {one.name: one for one in await controls.all()}
+    whole = [await models.find(name) for name in ("deep", "dev", "sd15")]
+    for name in ("ip_adapter", "renamed"):
+        info = to_control_info(found[f"xlabs/{name}"], whole)
+        assert (info.family, info.kind, info.roles, info.models) == (
+            "flux",
+            "ip-adapter",
+            ("reference",),
+            ("dev",),
+        )
+        assert found[f"xlabs/{name}"].encoder == tmp_path / "xlabs" / "image_encoder"
+    assert to_control_info(found["h94/ip-adapter_sd15"], whole).models == ("sd15",)
+    spec = JobSpec(model="dev")
+    spec.controls.add(role="reference", model="h94/ip-adapter_sd15")
+    dev, plugins = await models.find("dev"), await models.plugins()
+    (tmp_path / "pixels").mkdir()
+    pixels = PixelFolder(tmp_path / "pixels")
+    blobs = BlobStore(pixels, quota_bytes=1 << 20, lease_s=60, max_pixels=1 << 20)
+    with pytest.raises(
+        InvalidRequest, match="not for 1 double blocks 16 wide, text 16; these fit: xlabs/ip_a"
+    ):
+        await resolve_controls(spec, dev, Bounds(0, 0, 64, 64), controls, blobs, plugins)
+
+
+async def test_an_ip_adapter_of_another_make_is_refused_with_the_one_to_get(tmp_path: Path) -> None:
+    path = build_tiny_flux_reference(tmp_path / "instantx.safetensors", xlabs=False)
+    tensors = {name: tensor for name, tensor in load_file(path).items() if name.startswith("ip_adapter.")}
+    tensors |= {"image_proj.proj.0.weight": torch.zeros(8, 12), "image_proj.norm.weight": torch.ones(16)}
+    save_file(tensors, path)
+    _, controls = index_of(tmp_path)
+    with pytest.raises(ModelUnusable, match="Get XLabs-AI/flux-ip-adapter"):
+        await controls.find("instantx")
+
+
+async def test_the_whole_of_clip_serves_as_an_image_encoder(tmp_path: Path) -> None:
+    path = build_tiny_flux_reference(tmp_path / "ip_adapter.safetensors")
+    shutil.rmtree(tmp_path / "image_encoder")
+    _, controls = index_of(tmp_path)
+    with pytest.raises(ModelUnusable, match="looks through an image encoder that projects to 12"):
+        await controls.find("ip_adapter")
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**shape, "image_size": 28, "patch_size": 7, "projection_dim": 12}
+    clip = CLIPModel(CLIPConfig(text_config=shape, vision_config=vision, projection_dim=12)).eval()
+    clip.save_pretrained(tmp_path / "clip-vit-large-patch14")
+    found = await index_of(tmp_path)[1].find("ip_adapter")
+    assert found.encoder == tmp_path / "clip-vit-large-patch14"
+    pixels = torch.randn(1, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+    encoder, _ = ImageEncoders(Shelf(), "dev", "cpu", torch.float32).load(found.encoder)
+    with torch.no_grad():
+        read, whole = encoder(pixels).image_embeds, clip.visual_projection(clip.vision_model(pixels)[1])
+    assert torch.equal(read, whole) and path.is_file()
 
 
 async def test_a_model_that_reads_an_image_itself_is_the_control_model_for_it(tmp_path: Path) -> None:

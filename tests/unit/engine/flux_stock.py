@@ -34,10 +34,10 @@ class FluxStock:
         self.looks = "Kontext" in kind.__name__
         self.embedded = bool(self.pipeline.transformer.config.guidance_embeds)
 
-    def both(self, case: Case) -> tuple[torch.Tensor, np.ndarray]:
-        """The last latents, unpacked, and the picture, u8."""
+    def both(self, case: Case, **given: Any) -> tuple[torch.Tensor, np.ndarray]:
+        """The last latents, unpacked, and the picture, u8; `given` goes to the pipeline as well."""
         size = (case.width, case.height)
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = given
         if self.operation != "txt2img":
             more["image"] = Image.fromarray(photo(*size))
         if self.operation in ("img2img", "inpaint"):

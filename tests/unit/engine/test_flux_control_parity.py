@@ -217,7 +217,9 @@ def _asked(ours: Ours, task: Any) -> dict[str, Any]:
         ours.family.step([task])
     ours.family._begin(task)
     parts = ours.family._parts
-    found: dict[str, Any] = ours.family._controls.arguments([task], denoiser_inputs([task], parts), parts)
+    found: dict[str, Any] = ours.family._controls.nets.arguments(
+        [task], denoiser_inputs([task], parts), parts
+    )
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,12 @@ import torch
 from PIL import Image
 
 from tests.tiny_flux import build_tiny_flux_control, build_tiny_redux
+from tests.unit.engine.flux_looks import Look, assignment, latents, made
 from tests.unit.engine.stepping import counted_and_equal, run_together
-from tests.unit.engine.stock import RGB, Case, Ours, disc, distance, photo
-from tests.unit.engine.test_control_parity import run
+from tests.unit.engine.stock import Case, Ours, disc, distance, photo
 from tests.unit.engine.test_flux_control_parity import Net
-from tests.unit.engine.test_flux_control_parity import assignment as controlled
-from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.types import MASK_FORMAT, StageKind
-from underpaint.v1 import image_pb2, job_service_pb2
-from underpaint.weights import kinds
-from underpaint.worker_v1.worker_service_pb2 import ControlSource
 
 TOLERANCE = 1e-5
 SENSITIVITY = 1e-2
@@ -37,58 +32,6 @@ PIPELINES: dict[tuple[str, str], Any] = {
     ("flux-schnell", "txt2img"): diffusers.FluxPipeline,
     ("flux-fill", "inpaint"): diffusers.FluxFillPipeline,
 }
-
-
-@dataclass(frozen=True)
-class Look:
-    """One reference, for either side: a Redux' folder, the seed of its picture, and how much it counts."""
-
-    redux: Path
-    picture: int = 5
-    strength: float = 1.0
-    mask: np.ndarray | None = None
-    start: float = 0.0
-    end: float = 1.0
-
-    def pixels(self) -> np.ndarray:
-        return photo(72, 48, seed=self.picture)
-
-
-def assignment(
-    case: Case, looks: Sequence[Look], nets: Sequence[Net] = (), job: str = "jobs/1"
-) -> Assignment:
-    """A case with references, behind controls, as a family gets it."""
-    given = controlled(case, nets, job)
-    inputs, sources = dict(given.inputs), list(given.controls)
-    for number, one in enumerate(looks):
-        blob = f"blobs/look-{number}"
-        inputs[blob] = Raster.over(one.pixels().tobytes(), RGB, 72, 48)
-        control = job_service_pb2.Control(
-            image=image_pb2.ImageRef(blob=blob),
-            role="reference",
-            strength=one.strength,
-            start=one.start,
-            end=one.end,
-        )
-        if one.mask is not None:
-            control.mask.blob = f"blobs/part-{number}"
-            inputs[control.mask.blob] = Raster.over(one.mask.tobytes(), MASK_FORMAT, 64, 64)
-        given.spec.controls.append(control)
-        encoder = one.redux / "image_encoder"
-        sources.append(
-            ControlSource(name="redux", path=str(one.redux), kind=kinds.REDUX, image_encoder=str(encoder))
-        )
-    return replace(given, inputs=inputs, controls=tuple(sources))
-
-
-def made(ours: Ours, given: Assignment) -> torch.Tensor:
-    found = run(ours, given).current.latents
-    assert found is not None
-    return found
-
-
-def latents(ours: Ours, case: Case, looks: Sequence[Look], nets: Sequence[Net] = ()) -> torch.Tensor:
-    return made(ours, assignment(case, looks, nets))
 
 
 @lru_cache(None)
@@ -106,7 +49,7 @@ def stock(model: Path, case: Case, looks: Sequence[Look]) -> torch.Tensor:
     length = 512 if embedded else 256
     hidden, pooled, _ = pipeline.encode_prompt(case.prompt, None, max_sequence_length=length)
     prior = diffusers.FluxPriorReduxPipeline.from_pretrained(
-        looks[0].redux,
+        looks[0].place,
         text_encoder=pipeline.text_encoder,
         tokenizer=pipeline.tokenizer,
         text_encoder_2=pipeline.text_encoder_2,
@@ -177,7 +120,7 @@ def test_latents_are_those_of_the_stock_prior_and_pipeline(
         rest,
         [replace(first, picture=9), *rest],
         [replace(first, strength=0.4), *rest],
-        [replace(first, redux=other), *rest],
+        [replace(first, place=other), *rest],
     ):
         assert distance(latents(ours, CASE, changed), reference) >= SENSITIVITY, changed
     for case in (CASE.but(prompt="green moss"), CASE.but(seed=2), CASE.but(guidance=20.0)):
@@ -296,7 +239,7 @@ def test_a_picture_is_encoded_once_and_both_networks_are_loaded_in_the_first_sta
     assert (task.plan[0].steps, task.plan[2].steps) == (6, 2)
     while not task.ready_to_finish:
         ours.family.step([task])
-    assert ours.family._reader.calls == 2
+    assert ours.family._controls.redux.calls == 2
     latents(ours, CASE.but(seed=3), [Look(redux, 5, 0.3)])
-    assert ours.family._reader.calls == 2
+    assert ours.family._controls.redux.calls == 2
     assert torch.equal(latents(ours, CASE, []), latents(Ours(models / "flux-dev"), CASE, []))

@@ -14,7 +14,7 @@ from underpaint.engine.controls.bases import attention_base
 from underpaint.engine.controls.describe import facts_of, given_roles, unusable
 from underpaint.hookspecs import ControlTraits
 from underpaint.weights import kinds
-from underpaint.weights.denoisers import SDXL_CONTEXT
+from underpaint.weights.denoisers import FLUX_CONTEXT, SDXL_CONTEXT
 from underpaint.weights.listing import Listing
 from underpaint.weights.safetensors import read_safetensors
 
@@ -32,10 +32,11 @@ def describe_reference(path: Path, *, sdxl: bool) -> ControlTraits | None:
     """
     listing = read_safetensors(path)
     numbered = sorted((int(found[1]), name) for name in listing.shapes if (found := _KEY.fullmatch(name)))
-    if not numbered:
+    if not numbered or listing.first_ending(".to_k_ip.bias"):
+        # Those for FLUX.1 have biases.
         return None
     text = listing.size(numbered[0][1], 1)
-    if (text == SDXL_CONTEXT) is not sdxl:
+    if text == FLUX_CONTEXT or (text == SDXL_CONTEXT) is not sdxl:
         return None
     facts = facts_of(path)
     return ControlTraits(

@@ -7,41 +7,26 @@ and are installed inside `References.around`, keep working. For the device's one
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from underpaint.engine.controls.encoder import ImageEncoders
+from underpaint.engine.controls.looks import Look, Looks
 from underpaint.engine.controls.places import Weights, attentions, counting
-from underpaint.engine.controls.plan import PlannedControl
-from underpaint.engine.controls.shelved import Shelved
+from underpaint.engine.controls.plan import PlannedControl, Reference
 from underpaint.engine.residency import Shelf
 from underpaint.geometry import Size
-
-REMEMBERED = 16
-"""Looks at pictures that are kept for the next job with the same picture."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What an adapter says about a picture, and about none: `(1, tokens, text width)` each."""
-
-    picture: torch.Tensor
-    nothing: torch.Tensor
-
 
 _Adapter = tuple[Any, list[Any], dict[str, Any]]
 """Projection, diffusers' IP processors with this adapter's keys and values, and these by their attention."""
 
 
-class References(Shelved):
+class References(Looks):
     """The IP-Adapters that one model's jobs use.
 
     `unet` gives the denoiser, loaded if need be: its shape says where an adapter's tensors belong.
@@ -51,31 +36,7 @@ class References(Shelved):
         self, shelf: Shelf, user: str, device: str, dtype: torch.dtype, unet: Callable[[], Any]
     ) -> None:
         super().__init__(shelf, user, device, dtype)
-        self.encoders = ImageEncoders(shelf, user, device, dtype)
         self._unet = unet
-        self._remembered: OrderedDict[tuple[str, str, bytes], Look] = OrderedDict()
-        self.calls = 0
-        """Pictures encoded so far; those remembered do not count."""
-
-    def look(self, control: PlannedControl) -> Look:
-        """What a control's adapter makes of its picture."""
-        shown = control.reference
-        assert shown is not None, "references are planned with their pictures"
-        key = (str(control.folder), str(shown.encoder), shown.digest)
-        if key in self._remembered:
-            self._remembered.move_to_end(key)
-            return self._remembered[key]
-        from diffusers.models.embeddings import ImageProjection
-
-        projection, _, _ = self.load(control.folder)
-        hidden = not isinstance(projection, ImageProjection)
-        picture, nothing = self.encoders.encode(shown.encoder, shown.pixels, hidden=hidden)
-        self.calls += 1
-        found = Look(projection(picture), projection(nothing))
-        self._remembered[key] = found
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
-        return found
 
     @contextmanager
     def around(
@@ -123,6 +84,14 @@ class References(Shelved):
         return torch.cat(
             [*[look.nothing for look in looks] * blind, *[look.picture for look in looks] * prompts]
         )[:, None]
+
+    def _look(self, adapter: Path, shown: Reference) -> Look:
+        from diffusers.models.embeddings import ImageProjection
+
+        projection, _, _ = self.load(adapter)
+        hidden = not isinstance(projection, ImageProjection)
+        picture, nothing = self.encoders.encode(shown.encoder, shown.pixels, hidden=hidden)
+        return Look(projection(picture), projection(nothing))
 
     def _from_disk(self, place: Path) -> _Adapter:
         from safetensors import safe_open

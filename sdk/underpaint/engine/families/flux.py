@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
 from underpaint.engine.flux.denoise import denoise
-from underpaint.engine.flux.nets import FluxNets, nets_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.redux import apart
 from underpaint.engine.flux.shown import check_shown, shown_of
-from underpaint.engine.flux.siglip import PictureReader
+from underpaint.engine.flux.steering import FluxSteering
 from underpaint.engine.flux.text import FluxText
 from underpaint.engine.prompts import parse
 from underpaint.engine.residency import Shelf
@@ -41,8 +39,7 @@ class Flux(LatentFamily):
 
     def __init__(self, source: worker_service_pb2.ModelSource, shelf: Shelf, device: str, dtype: str) -> None:
         super().__init__(source, shelf, device, dtype)
-        self._controls = FluxNets(shelf, self.name, device, self._parts.dtype)
-        self._reader = PictureReader(shelf, self.name, device, self._parts.dtype)
+        self._controls = FluxSteering(shelf, self.name, device, self._parts.dtype)
 
     def _recognise(self, folder: Path, model_index: Mapping[str, Any]) -> ModelTraits | None:
         return recognise(folder, model_index)
@@ -104,13 +101,13 @@ class Flux(LatentFamily):
         for job in jobs:
             if job.current.latents is None:
                 self._begin(job)
-        denoise(jobs, self._parts, self._controls, self._reader)
+        denoise(jobs, self._parts, self._controls)
 
     def _look(self, control: PlannedControl) -> None:
-        self._reader.words(control)
+        self._controls.look(control)
 
     def _begin(self, job: DiffusionTask) -> None:
-        self._controls.encode(job, self._parts)
+        self._controls.nets.encode(job, self._parts)
         shown = shown_of(job.controls)
         if shown is not None:
             picture = shown.pictures[job.current.size]
@@ -119,15 +116,11 @@ class Flux(LatentFamily):
         super()._begin(job)
 
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
-        folders = dict.fromkeys(control.folder for control in nets_of(controls))
-        nets = [partial(self._controls.load, folder) for folder in folders if not self._controls.has(folder)]
-        return [*super()._missing(controls), *nets, *self._reader.missing(list(controls))]
+        return [*super()._missing(controls), *self._controls.missing(controls)]
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)
-        for control in nets_of(job.controls):
-            self._controls.load(control.folder)
-        self._reader.claim(list(job.controls))
+        self._controls.claim(job.controls)
 
 
 def _avoids(spec: job_service_pb2.JobSpec) -> bool:

@@ -23,6 +23,7 @@ from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
 from underpaint.engine.flux.describe_redux import describe_redux, words_base
+from underpaint.engine.flux.describe_reference import describe_flux_reference, reference_base
 from underpaint.engine.flux.describe_shown import role_of
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
 from underpaint.weights import Probe, kinds
@@ -118,7 +119,10 @@ def _traits(
         shown_role=role_of(model, notes) if reads else "",
         lora_base=flux_base(width),
         control_base=base_of_transformer(transformer) if plain else "",
-        adapter_bases={kinds.REDUX: words_base(int(transformer.get("joint_attention_dim", 4096)))},
+        adapter_bases={
+            kinds.REDUX: words_base(int(transformer.get("joint_attention_dim", 4096))),
+            kinds.IP_ADAPTER: reference_base(transformer),
+        },
     )
 
 
@@ -154,6 +158,11 @@ def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits 
     return describe_flux_net(folder, config) or describe_redux(folder, config)
 
 
+def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
+    """The same for a control model in one file; `kind` is what its header says."""
+    return describe_flux_reference(path) if kind == kinds.IP_ADAPTER else None
+
+
 @hookimpl
 def underpaint_families() -> Sequence[FamilyDescriptor]:
     """This family."""
@@ -167,6 +176,7 @@ def underpaint_families() -> Sequence[FamilyDescriptor]:
             presets=presets.FLUX,
             recognise=recognise,
             recognise_control=recognise_control,
+            recognise_control_file=recognise_control_file,
             recognise_file=recognise_file,
         )
     ]

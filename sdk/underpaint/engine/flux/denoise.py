@@ -12,11 +12,10 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance
 from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.diffusion.text import TextEncoding
-from underpaint.engine.flux.nets import FluxNets
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.redux import with_pictures
 from underpaint.engine.flux.shown import shown_of
-from underpaint.engine.flux.siglip import PictureReader
+from underpaint.engine.flux.steering import FluxSteering
 from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
 from underpaint.engine.regions.reading import shares_of
@@ -25,11 +24,13 @@ TRAINED_STEPS = 1000.0
 """The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
 
 
-def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts, nets: FluxNets, reader: PictureReader) -> None:
+def denoise(jobs: Sequence[DiffusionTask], parts: FluxParts, steering: FluxSteering) -> None:
     """The next step of jobs in one bucket, whose latents there are: one forward pass of the transformer."""
     transformer, _ = parts.network
-    inputs = with_pictures(jobs, denoiser_inputs(jobs, parts), reader, parts)
-    output = transformer(**inputs, **nets.arguments(jobs, inputs, parts), return_dict=False)[0].float()
+    inputs = with_pictures(jobs, denoiser_inputs(jobs, parts), steering.redux, parts)
+    inputs |= steering.nets.arguments(jobs, inputs, parts)
+    with steering.references.around(transformer, jobs, parts):
+        output = transformer(**inputs, return_dict=False)[0].float()
     height, width = _cells(jobs[0], parts)
     seen = from_tokens(output[:, : height * width // 4], height, width)
     back = [rolled(seen[row : row + 1], offset(job), -1) for row, job in enumerate(_rows(jobs))]

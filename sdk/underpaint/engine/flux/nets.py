@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from underpaint.engine.controls.nets import network, pictures_of
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
-from underpaint.engine.controls.weighing import weights_of
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.diffusion.rolling import PATCH, offset, rolled
 from underpaint.engine.flux.describe_net import modes_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.tokens import to_tokens
+from underpaint.engine.flux.weighing import all_rolled, token_weights
 from underpaint.weights import kinds
 
 Blocks = list[torch.Tensor]
@@ -94,7 +92,7 @@ class FluxNets(Shelved):
             img_ids=inputs["img_ids"],
             return_dict=False,
         )
-        weight = self._weights(controls, jobs, parts)
+        weight = token_weights(controls, jobs, parts)
         double, single = ([_weighed(block, weight) for block in blocks or ()] for blocks in found)
         return double, single
 
@@ -107,22 +105,9 @@ class FluxNets(Shelved):
     ) -> torch.Tensor:
         if net.input_hint_block is None:
             kept = [job.current.control_latents[one] for one, job in zip(controls, jobs, strict=True)]
-            return to_tokens(_all_rolled(torch.cat(kept), jobs, 1))
+            return to_tokens(all_rolled(torch.cat(kept), jobs, 1))
         pixels = 2.0 * pictures_of(controls, jobs[0].current.size) - 1.0
-        return _all_rolled(pixels, jobs, parts.factor)
-
-    def _weights(
-        self, controls: Sequence[PlannedControl], jobs: Sequence[DiffusionTask], parts: FluxParts
-    ) -> torch.Tensor:
-        """How much each job's control counts at each token, `(jobs, 1, 1)` or `(jobs, tokens, 1)`."""
-        size, patch = jobs[0].current.size, PATCH * parts.factor
-        weight = weights_of(controls, size, self._device)
-        if weight.shape[2:] == (1, 1):
-            return weight[:, 0]
-        cells = (size.height // parts.factor, size.width // parts.factor)
-        weight = _all_rolled(functional.interpolate(weight, cells, mode="area"), jobs, 1)
-        tokens = functional.interpolate(weight, (size.height // patch, size.width // patch), mode="area")
-        return tokens.flatten(2).transpose(1, 2)
+        return all_rolled(pixels, jobs, parts.factor)
 
     def _from_disk(self, place: Path) -> tuple[Any, Mapping[str, int]]:
         from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
@@ -135,15 +120,6 @@ class FluxNets(Shelved):
 def nets_of(controls: Sequence[PlannedControl]) -> list[PlannedControl]:
     """Those of some controls that are nets."""
     return [one for one in controls if one.kind in KINDS]
-
-
-def _all_rolled(values: torch.Tensor, jobs: Sequence[DiffusionTask], scale: int) -> torch.Tensor:
-    """Rows rolled as their jobs' latents are; `scale` is how many values a latent cell spans."""
-    rows = []
-    for row, job in enumerate(jobs):
-        down, right = offset(job)
-        rows.append(rolled(values[row : row + 1], (scale * down, scale * right)))
-    return torch.cat(rows)
 
 
 def _weighed(block: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

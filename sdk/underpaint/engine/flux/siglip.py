@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +47,8 @@ class PictureReader:
     """Reads reference pictures for one model; remembers what it read last."""
 
     def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
-        self._encoders = _Encoders(shelf, user, device, dtype)
-        self._embedders = _Embedders(shelf, user, device, dtype)
+        self.encoders = _Encoders(shelf, user, device, dtype)
+        self.embedders = _Embedders(shelf, user, device, dtype)
         self._device = device
         self._dtype = dtype
         self._remembered: OrderedDict[tuple[Path, bytes], torch.Tensor] = OrderedDict()
@@ -70,26 +68,9 @@ class PictureReader:
             self._remembered.popitem(last=False)
         return self._remembered[key]
 
-    def missing(self, controls: list[PlannedControl]) -> list[Callable[[], object]]:
-        """What brings each network into memory that controls need and that is not there."""
-        return [partial(held.load, place) for held, place in self._needs(controls) if not held.has(place)]
-
-    def claim(self, controls: list[PlannedControl]) -> None:
-        """Brings what controls need into memory; marks what another model loaded as used by this one."""
-        for held, place in self._needs(controls):
-            held.load(place)
-
     def _read(self, folder: Path, shown: Reference) -> torch.Tensor:
-        encoder, processor = self._encoders.load(shown.encoder)
+        encoder, processor = self.encoders.load(shown.encoder)
         pixels = processor(shown.pixels, return_tensors="pt").pixel_values.to(self._device, self._dtype)
         states = encoder(pixels).last_hidden_state
-        words: torch.Tensor = self._embedders.load(folder / EMBEDDER)(states).image_embeds
+        words: torch.Tensor = self.embedders.load(folder / EMBEDDER)(states).image_embeds
         return words
-
-    def _needs(self, controls: list[PlannedControl]) -> list[tuple[Shelved, Path]]:
-        needs: dict[tuple[Shelved, Path], None] = {}
-        for control in controls:
-            if control.reference is not None:
-                needs[self._encoders, control.reference.encoder] = None
-                needs[self._embedders, control.folder / EMBEDDER] = None
-        return list(needs)
