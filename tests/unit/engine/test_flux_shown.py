@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests.tiny_flux import build_tiny_flux
-from tests.unit.engine.stock import Case, Ours, distance, photo
+from tests.unit.engine.stock import Case, Ours, disc, distance, photo
 from tests.unit.engine.test_control_parity import Steer, run
 from tests.unit.engine.test_control_parity import assignment as controlled
 from underpaint.engine.family import Assignment
@@ -24,6 +24,7 @@ CASE = Case("txt2img", "flow-match-euler", negative="")
 PIPELINES: dict[str, Any] = {
     "txt2img": diffusers.FluxControlPipeline,
     "img2img": diffusers.FluxControlImg2ImgPipeline,
+    "inpaint": diffusers.FluxControlInpaintPipeline,
 }
 
 
@@ -48,8 +49,10 @@ def stock(model: Path, case: Case) -> torch.Tensor:
     pipeline = PIPELINES[case.operation].from_pretrained(model)
     pipeline.set_progress_bar_config(disable=True)
     more: dict[str, Any] = {}
-    if case.operation == "img2img":
+    if case.operation != "txt2img":
         more = {"image": Image.fromarray(photo()), "strength": case.strength}
+    if case.operation == "inpaint":
+        more["mask_image"] = Image.fromarray(disc(radius=case.mask))
     packed = pipeline(
         prompt=case.prompt,
         control_image=Image.fromarray(photo(seed=5)),
@@ -65,9 +68,14 @@ def stock(model: Path, case: Case) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("operation", ["txt2img", "img2img"])
-def test_latents_are_those_of_the_stock_pipeline(model: Path, ours: Ours, operation: str) -> None:
-    case = CASE.but(operation=operation)
+@pytest.mark.parametrize(
+    ("operation", "strength"),
+    [("txt2img", 1.0), ("img2img", 0.7), ("img2img", 1.0), ("inpaint", 0.7), ("inpaint", 1.0)],
+)
+def test_latents_are_those_of_the_stock_pipeline(
+    model: Path, ours: Ours, operation: str, strength: float
+) -> None:
+    case = CASE.but(operation=operation, strength=strength)
     reference = stock(model, case)
 
     def latents(case: Case, picture: int = 5) -> torch.Tensor:
@@ -77,7 +85,10 @@ def test_latents_are_those_of_the_stock_pipeline(model: Path, ours: Ours, operat
 
     assert distance(latents(case), reference) <= 1e-5
     assert distance(latents(case, picture=9), reference) >= 1e-2
-    for changed in (case.but(prompt="green moss"), case.but(seed=2), case.but(guidance=20.0)):
+    others = [case.but(prompt="green moss"), case.but(seed=2), case.but(guidance=20.0)]
+    if operation == "inpaint":
+        others.append(case.but(mask=12.0))
+    for changed in others:
         assert distance(latents(changed), reference) >= 1e-2, changed
 
 

@@ -12,6 +12,7 @@ from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily
+from underpaint.engine.diffusion.latents import draw_noise
 from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
@@ -110,6 +111,9 @@ class Flux(LatentFamily):
         self._controls.nets.encode(job, self._parts)
         shown = shown_of(job.controls)
         if shown is not None:
+            if job.current.mask is not None and self._parts.autoencoder.encoding_draws:
+                # Here the stock pipeline encodes the masked picture and forgets it.
+                draw_noise(job.current, self._parts, job.generator)
             picture = shown.pictures[job.current.size]
             latents = self._parts.autoencoder.encode(picture, job.generator)
             job.current.control_latents[shown] = latents

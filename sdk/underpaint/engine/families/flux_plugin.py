@@ -37,6 +37,7 @@ _PIPELINES = {
     "FluxKontextPipeline",
     "FluxControlPipeline",
     "FluxControlImg2ImgPipeline",
+    "FluxControlInpaintPipeline",
 }
 _KONTEXT = "FluxKontextPipeline"
 _NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2")
@@ -96,7 +97,7 @@ def _traits(
     defaults, operations = _made_for(transformer, fills, is_kontext(model_index))
     reads = int(transformer.get("in_channels", 0)) == 2 * _PATCH * int(vae.get("latent_channels", 4))
     if reads:
-        defaults, operations = _SHOWN, ("txt2img", "img2img")
+        defaults, operations = _SHOWN, ("txt2img", "img2img", "inpaint")
     scheduler = read_object(model, components["scheduler"] / "scheduler_config.json")
     named = scheduler_name(scheduler, defaults.scheduler)
     traits = told_traits(
