@@ -11,6 +11,10 @@ from underpaint.errors import InvalidRequest, ModelUnusable
 from underpaint.weights.probe import PICKLES
 
 INDEX: Final = "model_index.json"
+CONFIG: Final = "config.json"
+PROCESSING: Final = "preprocessor_config.json"
+NETWORK: Final = "model.safetensors"
+"""With its configuration, a network as transformers writes it."""
 _WEIGHTS: Final = (".safetensors", ".gguf")
 _BESIDE: Final = (".json", ".txt", ".model")
 # What our engine does without, however large it is.
@@ -34,7 +38,8 @@ class HubFile:
 def choose(
     files: Sequence[HubFile], wanted: Sequence[str] = (), index: Mapping[str, Any] | None = None
 ) -> list[HubFile]:
-    """The files to download: those that are `wanted`, a diffusers folder, or the one weight file there is.
+    """The files to download: those that are `wanted`, a folder of diffusers' or transformers', or the one
+    weight file there is.
 
     `index` is what the repository's `model_index.json` says, where it has one.
     Raises `InvalidRequest` where nothing or too much fits, `ModelUnusable` where weights are pickles only.
@@ -46,6 +51,8 @@ def choose(
         return [_named(by_name, name) for name in wanted]
     if index is not None:
         return _pipeline(files, index)
+    if {CONFIG, NETWORK} <= set(by_name):
+        return [by_name[name] for name in (CONFIG, PROCESSING, NETWORK) if name in by_name]
     weights = [file for file in files if file.name.endswith(_WEIGHTS)]
     if len(weights) == 1:
         return weights

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from underpaint.cli.hub_files import INDEX
+from underpaint.cli.hub_files import CONFIG, INDEX, NETWORK
 from underpaint.errors import InvalidRequest, ModelUnusable
 from underpaint.weights import Prober, kinds
 from underpaint.weights.probe import PICKLES, SUFFIXES
@@ -62,9 +62,11 @@ def check(source: Path) -> None:
 
 
 def _check_folder(source: Path) -> None:
-    if not (source / INDEX).is_file():
+    network = (source / CONFIG).is_file() and (source / NETWORK).is_file()
+    if not network and not (source / INDEX).is_file():
         raise InvalidRequest(
-            f"{source} is no diffusers folder: it has no {INDEX}. To use a folder of files where it lies: "
+            f"{source} is no folder of diffusers' or transformers': it has no {INDEX}, and not both "
+            f"{CONFIG} and {NETWORK}. To use a folder of files where it lies: "
             f"underpaint models roots add '{source}'"
         )
     for folder in sorted({path.parent for path in source.rglob("*") if path.name.endswith(PICKLES)}):

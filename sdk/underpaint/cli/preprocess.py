@@ -29,7 +29,7 @@ def preprocess(
     show: Annotated[bool, typer.Option("--list", help="Show what there is, and what can be set.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a control image or a mask from a picture: edges, lines, normals. Needs no model.
+    """Make a control image or a mask from a picture: edges, depth, poses. Some need weights, see --list.
 
     Example: underpaint preprocess canny photo.jpg -p low=50 -o edges.png
     """
@@ -73,8 +73,9 @@ def _list(as_json: bool) -> None:
     rows = []
     for one in found:
         settings = (f"{p.name}={p.default:g} ({p.minimum:g} to {p.maximum:g})" for p in one.parameters)
-        rows.append((one.name, one.role, one.title, ", ".join(settings)))
-    print_table(("name", "gives", "title", "parameters"), rows, empty="No plug-in brings preprocessors.")
+        rows.append((one.name, one.role, one.title, ", ".join(settings), one.problem))
+    head = ("name", "gives", "title", "parameters", "why not")
+    print_table(head, rows, empty="No plug-in brings preprocessors.")
 
 
 def _numbers(texts: list[str]) -> dict[str, float]:

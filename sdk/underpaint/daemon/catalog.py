@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from underpaint.daemon.companions import Companions
+from underpaint.daemon.estimators import Estimators
 from underpaint.daemon.files import file_kind, file_name, look_at_file
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.previews import TinyVaes
@@ -77,6 +78,7 @@ class Catalog:
         files: dict[str, tuple[Entry, Probe, str]] = {}
         seen: set[str] = set()
         tokenizers: list[Path] = []
+        estimators = Estimators(plugins.preprocessors.values())
         for root in dict.fromkeys((*self._roots, *self._added(), *plugins.model_roots)):
             layout = layouts.read(root)
             self._complain(root, layout.problem)
@@ -88,7 +90,7 @@ class Catalog:
                             models[entry.name] = self._folder(entry.name, entry.path, folder.path, plugins)
                         continue
                     seen.add(str(entry.path))
-                    probe = self._probe(entry)
+                    probe = estimators.told(entry.path, self._probe(entry))
                     kind = file_kind(entry, probe)
                     name = file_name(entry, kind)
                     # A pickle beside its safetensors is no second model.

@@ -80,8 +80,8 @@ def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> s
         return "it serves IP-Adapters, see 'underpaint models controls'"
     if kind in (kinds.LORA, kinds.EMBEDDING):
         return ""
-    if kind == kinds.UPSCALER:
-        return ""  # no family's: upscaling finds and runs it
+    if kind in (kinds.UPSCALER, kinds.ESTIMATOR):
+        return ""  # no family's: upscaling and preprocessors find and run them
     if kind != kinds.CHECKPOINT:
         return f"this version finds, but cannot use, files of the kind {kind}"
     known = ", ".join(family.title for family in families if family.recognise_file is not None) or "none"

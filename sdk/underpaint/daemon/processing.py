@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from underpaint.daemon.estimators import function_of
+from underpaint.daemon.estimators import function_of, lacking
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
 from underpaint.errors import Violation
@@ -112,10 +112,16 @@ async def functions_for(
     return first, [PluginFunction(name=one.name, engine=one.engine) for one in after]
 
 
-def preprocessor_infos(plugins: Plugins) -> Sequence[PreprocessorInfo]:
+async def preprocessor_infos(plugins: Plugins, models: ModelIndex) -> Sequence[PreprocessorInfo]:
     """As ListPreprocessors tells them."""
     return [
-        PreprocessorInfo(name=one.name, title=one.title, role=one.role, parameters=tuple(one.parameters))
+        PreprocessorInfo(
+            name=one.name,
+            title=one.title,
+            role=one.role,
+            parameters=tuple(one.parameters),
+            problem=await lacking(one, models),
+        )
         for one in plugins.preprocessors.values()
     ]
 

@@ -26,9 +26,13 @@ def load(function: PluginFunction) -> Callable[..., Any]:
 
 
 def preprocessor(function: PluginFunction) -> Callable[..., Any]:
-    """The same for a preprocessor, given its weights where it needs some."""
+    """The same for a preprocessor, given its weights and its helper where it wants some."""
     found = load(function)
-    return partial(found, weights=Path(function.weights)) if function.weights else found
+    if function.weights:
+        found = partial(found, weights=Path(function.weights))
+    if function.HasField("helper"):
+        found = partial(found, helper=Path(function.helper) if function.helper else None)
+    return found
 
 
 @contextmanager

@@ -24,7 +24,8 @@ class PreprocessorDescriptor:
     - `check()` raises `JobCancelled` if the job was cancelled: call it between parts that take long.
     - Returns `(height, width)` or `(height, width, 3)`, float32, 0.0 to 1.0, of the picture's own size.
 
-    With `weights` it is called with one more argument, `weights=`, the `Path` of their folder.
+    With `weights` it is called with one more argument, `weights=`, the `Path` of their folder; with `helpers`
+    also with `helper=`, the folder of such a network or None.
     """
 
     name: str
@@ -37,7 +38,11 @@ class PreprocessorDescriptor:
     parameters: tuple[Parameter, ...] = ()
     weights: tuple[str, ...] = ()
     """Architectures of transformers' networks ("architectures" in config.json), one of which must lie in a
-    model root; none for one without weights."""
+    model root, the best first; none for one without weights."""
+    helpers: tuple[str, ...] = ()
+    """Architectures of a second network, which is used where one lies in a model root."""
+    example: str = ""
+    """A repository of the Hugging Face hub with such weights, OWNER/NAME, for who lacks them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,6 +116,9 @@ class ControlOffers:
         names = [one.name for one in self.preprocessors]
         if row.preprocessor and names and row.preprocessor not in names:
             return f"There is no preprocessor “{row.preprocessor}” any more: choose another one."
+        chosen = next((one for one in self.preprocessors if one.name == row.preprocessor), None)
+        if chosen is not None and chosen.problem:
+            return chosen.problem
         return ""
 
     def attach(self, rows: Iterable[ControlRow]) -> tuple[AttachedControl, ...]:

@@ -36,6 +36,8 @@ class PreprocessorInfo:
     role: str = ""
     """What the result is, kebab-case: "canny", "soft-edge", "line-art", "normal", "mask" and so on."""
     parameters: tuple[Parameter, ...] = ()
+    problem: str = ""
+    """Why it cannot be used now, and what to do, where weights are missing; "" if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"underpaint/v1/server_service.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x06Worker\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x10\n\x08restarts\x18\x05 \x01(\r\"\x16\n\x14GetServerInfoRequest\"\xec\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x18\n\x10protocol_minimum\x18\x02 \x01(\r\x12\x18\n\x10protocol_maximum\x18\x03 \x01(\r\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07workers\x18\x06 \x03(\x0b\x32\x15.underpaint.v1.Worker\x12\x14\n\x0c\x63\x61pabilities\x18\x07 \x03(\t\x12\x13\n\x0b\x61\x63tive_jobs\x18\x08 \x01(\r\";\n\x12ListPluginsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64istribution\x18\x02 \x01(\t\x12\r\n\x05hooks\x18\x03 \x03(\t\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x0f\n\x07\x62locked\x18\x05 \x01(\x08\"V\n\x13ListPluginsResponse\x12&\n\x07plugins\x18\x01 \x03(\x0b\x32\x15.underpaint.v1.Plugin\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rdefault_value\x18\x03 \x01(\x01\x12\x0f\n\x07minimum\x18\x04 \x01(\x01\x12\x0f\n\x07maximum\x18\x05 \x01(\x01\x12\x0c\n\x04step\x18\x06 \x01(\x01\"A\n\x18ListPreprocessorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x0cPreprocessor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12,\n\nparameters\x18\x04 \x03(\x0b\x32\x18.underpaint.v1.Parameter\"h\n\x19ListPreprocessorsResponse\x12\x32\n\rpreprocessors\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.Preprocessor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"B\n\x19ListPostprocessorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"@\n\rPostprocessor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\noperations\x18\x03 \x03(\t\"k\n\x1aListPostprocessorsResponse\x12\x34\n\x0epostprocessors\x18\x01 \x03(\x0b\x32\x1c.underpaint.v1.Postprocessor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x0fShutdownRequest\x12\x15\n\rdrain_seconds\x18\x01 \x01(\r\"\'\n\x10ShutdownResponse\x12\x13\n\x0bqueued_jobs\x18\x01 \x01(\r2\xe1\x03\n\rServerService\x12Z\n\rGetServerInfo\x12#.underpaint.v1.GetServerInfoRequest\x1a$.underpaint.v1.GetServerInfoResponse\x12T\n\x0bListPlugins\x12!.underpaint.v1.ListPluginsRequest\x1a\".underpaint.v1.ListPluginsResponse\x12\x66\n\x11ListPreprocessors\x12\'.underpaint.v1.ListPreprocessorsRequest\x1a(.underpaint.v1.ListPreprocessorsResponse\x12i\n\x12ListPostprocessors\x12(.underpaint.v1.ListPostprocessorsRequest\x1a).underpaint.v1.ListPostprocessorsResponse\x12K\n\x08Shutdown\x12\x1e.underpaint.v1.ShutdownRequest\x1a\x1f.underpaint.v1.ShutdownResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"underpaint/v1/server_service.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x06Worker\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x10\n\x08restarts\x18\x05 \x01(\r\"\x16\n\x14GetServerInfoRequest\"\xec\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x18\n\x10protocol_minimum\x18\x02 \x01(\r\x12\x18\n\x10protocol_maximum\x18\x03 \x01(\r\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07workers\x18\x06 \x03(\x0b\x32\x15.underpaint.v1.Worker\x12\x14\n\x0c\x63\x61pabilities\x18\x07 \x03(\t\x12\x13\n\x0b\x61\x63tive_jobs\x18\x08 \x01(\r\";\n\x12ListPluginsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64istribution\x18\x02 \x01(\t\x12\r\n\x05hooks\x18\x03 \x03(\t\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x0f\n\x07\x62locked\x18\x05 \x01(\x08\"V\n\x13ListPluginsResponse\x12&\n\x07plugins\x18\x01 \x03(\x0b\x32\x15.underpaint.v1.Plugin\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rdefault_value\x18\x03 \x01(\x01\x12\x0f\n\x07minimum\x18\x04 \x01(\x01\x12\x0f\n\x07maximum\x18\x05 \x01(\x01\x12\x0c\n\x04step\x18\x06 \x01(\x01\"A\n\x18ListPreprocessorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"x\n\x0cPreprocessor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12,\n\nparameters\x18\x04 \x03(\x0b\x32\x18.underpaint.v1.Parameter\x12\x0f\n\x07problem\x18\x05 \x01(\t\"h\n\x19ListPreprocessorsResponse\x12\x32\n\rpreprocessors\x18\x01 \x03(\x0b\x32\x1b.underpaint.v1.Preprocessor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"B\n\x19ListPostprocessorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"@\n\rPostprocessor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\noperations\x18\x03 \x03(\t\"k\n\x1aListPostprocessorsResponse\x12\x34\n\x0epostprocessors\x18\x01 \x03(\x0b\x32\x1c.underpaint.v1.Postprocessor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x0fShutdownRequest\x12\x15\n\rdrain_seconds\x18\x01 \x01(\r\"\'\n\x10ShutdownResponse\x12\x13\n\x0bqueued_jobs\x18\x01 \x01(\r2\xe1\x03\n\rServerService\x12Z\n\rGetServerInfo\x12#.underpaint.v1.GetServerInfoRequest\x1a$.underpaint.v1.GetServerInfoResponse\x12T\n\x0bListPlugins\x12!.underpaint.v1.ListPluginsRequest\x1a\".underpaint.v1.ListPluginsResponse\x12\x66\n\x11ListPreprocessors\x12\'.underpaint.v1.ListPreprocessorsRequest\x1a(.underpaint.v1.ListPreprocessorsResponse\x12i\n\x12ListPostprocessors\x12(.underpaint.v1.ListPostprocessorsRequest\x1a).underpaint.v1.ListPostprocessorsResponse\x12K\n\x08Shutdown\x12\x1e.underpaint.v1.ShutdownRequest\x1a\x1f.underpaint.v1.ShutdownResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,19 +50,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPREPROCESSORSREQUEST']._serialized_start=795
   _globals['_LISTPREPROCESSORSREQUEST']._serialized_end=860
   _globals['_PREPROCESSOR']._serialized_start=862
-  _globals['_PREPROCESSOR']._serialized_end=965
-  _globals['_LISTPREPROCESSORSRESPONSE']._serialized_start=967
-  _globals['_LISTPREPROCESSORSRESPONSE']._serialized_end=1071
-  _globals['_LISTPOSTPROCESSORSREQUEST']._serialized_start=1073
-  _globals['_LISTPOSTPROCESSORSREQUEST']._serialized_end=1139
-  _globals['_POSTPROCESSOR']._serialized_start=1141
-  _globals['_POSTPROCESSOR']._serialized_end=1205
-  _globals['_LISTPOSTPROCESSORSRESPONSE']._serialized_start=1207
-  _globals['_LISTPOSTPROCESSORSRESPONSE']._serialized_end=1314
-  _globals['_SHUTDOWNREQUEST']._serialized_start=1316
-  _globals['_SHUTDOWNREQUEST']._serialized_end=1356
-  _globals['_SHUTDOWNRESPONSE']._serialized_start=1358
-  _globals['_SHUTDOWNRESPONSE']._serialized_end=1397
-  _globals['_SERVERSERVICE']._serialized_start=1400
-  _globals['_SERVERSERVICE']._serialized_end=1881
+  _globals['_PREPROCESSOR']._serialized_end=982
+  _globals['_LISTPREPROCESSORSRESPONSE']._serialized_start=984
+  _globals['_LISTPREPROCESSORSRESPONSE']._serialized_end=1088
+  _globals['_LISTPOSTPROCESSORSREQUEST']._serialized_start=1090
+  _globals['_LISTPOSTPROCESSORSREQUEST']._serialized_end=1156
+  _globals['_POSTPROCESSOR']._serialized_start=1158
+  _globals['_POSTPROCESSOR']._serialized_end=1222
+  _globals['_LISTPOSTPROCESSORSRESPONSE']._serialized_start=1224
+  _globals['_LISTPOSTPROCESSORSRESPONSE']._serialized_end=1331
+  _globals['_SHUTDOWNREQUEST']._serialized_start=1333
+  _globals['_SHUTDOWNREQUEST']._serialized_end=1373
+  _globals['_SHUTDOWNRESPONSE']._serialized_start=1375
+  _globals['_SHUTDOWNRESPONSE']._serialized_end=1414
+  _globals['_SERVERSERVICE']._serialized_start=1417
+  _globals['_SERVERSERVICE']._serialized_end=1898
 # @@protoc_insertion_point(module_scope)

@@ -100,16 +100,18 @@ class ListPreprocessorsRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Preprocessor(_message.Message):
-    __slots__ = ("name", "title", "role", "parameters")
+    __slots__ = ("name", "title", "role", "parameters", "problem")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     role: str
     parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., role: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
+    problem: str
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., role: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class ListPreprocessorsResponse(_message.Message):
     __slots__ = ("preprocessors", "next_page_token")

@@ -25,6 +25,8 @@ IP_ADAPTER: Final = "ip-adapter"
 REDUX: Final = "redux"
 """FLUX.1 Redux, which makes words of pictures; a diffusers folder."""
 UPSCALER: Final = "upscaler"
+ESTIMATOR: Final = "estimator"
+"""A network that looks at a picture for a preprocessor; a folder as transformers writes it."""
 UNKNOWN: Final = "unknown"
 """Also the family of what no rule knows."""
 
@@ -35,5 +37,5 @@ STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX)
 KINDS: Final = (
     *PAINTS,
     *(UNET, TRANSFORMER, VAE, TINY_VAE, TEXT_ENCODER, IMAGE_ENCODER),
-    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX, UPSCALER, UNKNOWN),
+    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX, UPSCALER, ESTIMATOR, UNKNOWN),
 )

@@ -81,6 +81,7 @@ def preprocessor_from(message: server_service_pb2.Preprocessor) -> PreprocessorI
         title=message.title,
         role=message.role,
         parameters=parameters_from(message.parameters),
+        problem=message.problem,
     )
 
 
@@ -91,6 +92,7 @@ def preprocessor_to_message(info: PreprocessorInfo) -> server_service_pb2.Prepro
         title=info.title,
         role=info.role,
         parameters=parameters_to(info.parameters),
+        problem=info.problem,
     )
 
 

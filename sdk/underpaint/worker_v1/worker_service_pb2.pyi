@@ -41,16 +41,18 @@ class InputBlob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ...) -> None: ...
 
 class PluginFunction(_message.Message):
-    __slots__ = ("name", "engine", "options_json", "weights")
+    __slots__ = ("name", "engine", "options_json", "weights", "helper")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_JSON_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    HELPER_FIELD_NUMBER: _ClassVar[int]
     name: str
     engine: str
     options_json: str
     weights: str
-    def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., options_json: _Optional[str] = ..., weights: _Optional[str] = ...) -> None: ...
+    helper: str
+    def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., options_json: _Optional[str] = ..., weights: _Optional[str] = ..., helper: _Optional[str] = ...) -> None: ...
 
 class ControlSource(_message.Message):
     __slots__ = ("name", "path", "preprocessor", "kind", "image_encoder")

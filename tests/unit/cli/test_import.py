@@ -76,6 +76,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         "people/pipeline": pipeline,
         "people/pickled": pickled,
         "people/one": {"README.md": b"", "ae.safetensors": vae},
+        "people/depth": {
+            **{name: b"{}" for name in ("config.json", "preprocessor_config.json", "notes.json")},
+            **{"model.safetensors": vae, "pytorch_model.bin": b"pickle", "onnx/model.safetensors": vae},
+        },
         "people/many": {"a.safetensors": vae, "b.safetensors": vae, "c.ckpt": b"pickle"},
     }
     with serving(repositories) as served:
@@ -178,6 +182,25 @@ def test_a_pipeline_comes_from_the_hub_pinned_and_verified_without_what_is_not_n
     assert kept.read(tmp_path / "roots.json") == (places,)
     fetched = {path for method, path, _ in hub.asked if method == "GET" and "/resolve/" in path}
     assert fetched == {f"/people/pipeline/resolve/{COMMIT}/{name}" for name in wanted}
+
+
+def test_a_network_of_transformers_comes_with_its_configuration_from_the_hub_and_from_a_folder(
+    run: Run, places: Path, hub: Hub, tmp_path: Path
+) -> None:
+    wanted = {"config.json", "preprocessor_config.json", "model.safetensors"}
+    code, said = run("people/depth", "--yes", "--json")
+    assert code == 0 and set(json.loads(said)["files"]) == wanted
+    came = places / "people" / "depth"
+    assert {path.name for path in came.iterdir()} == {*wanted, hub_client.RECORD}
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in wanted:
+        (folder / name).write_bytes((came / name).read_bytes())
+    assert run(folder)[0] == 0
+    assert {path.name for path in (places / "mine").iterdir()} == wanted
+    (folder / "model.safetensors").write_bytes(b"\x10")
+    assert "download stopped early" in run(folder)[1]
 
 
 def test_nothing_comes_before_somebody_agreed(run: Run, places: Path, hub: Hub) -> None:

@@ -127,6 +127,9 @@ def test_what_is_wrong_with_a_row_is_said_with_a_way_out(host: RecordingHost, fa
     assert offers.problem(replace(good, choice="gone"), SWATCH).startswith("“Sketch” is gone")
     assert "must end after" in offers.problem(replace(good, start=0.5, end=0.5), SWATCH)
     assert "no preprocessor “hed”" in offers.problem(replace(good, preprocessor="hed"), SWATCH)
+    lacking = PreprocessorInfo(name="pose", role="pose", problem="It needs weights. Put some there.")
+    blocked = replace(offers, preprocessors=(*offers.preprocessors, lacking))
+    assert blocked.problem(replace(good, preprocessor="pose"), SWATCH) == lacking.problem
     nothing = offers.with_place(good, named(offers, "Selection"))
     assert "Nothing is selected" in offers.problem(nothing, SWATCH)
 

@@ -83,7 +83,9 @@ def test_a_plug_in_is_the_same_after_the_journey() -> None:
 
 def test_processors_are_the_same_after_the_journey() -> None:
     parameter = Parameter(name="low", title="Low", default=2.0, minimum=1.0, maximum=3.5, step=0.5)
-    before = PreprocessorInfo(name="canny", title="Edges", role="canny", parameters=(parameter,))
+    before = PreprocessorInfo(
+        name="canny", title="Edges", role="canny", parameters=(parameter,), problem="No."
+    )
     assert preprocessor_from(preprocessor_to_message(before)) == before
     after = PostprocessorInfo(name="sharpen", title="Sharpen", operations=("inpaint", "img2img"))
     assert postprocessor_from(postprocessor_to_message(after)) == after

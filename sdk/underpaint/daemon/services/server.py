@@ -98,7 +98,7 @@ class ServerService(ServerServiceServicer):
         self, request: pb.ListPreprocessorsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListPreprocessorsResponse:
         """Preprocessors of every plug-in that works."""
-        found = preprocessor_infos(await self._models.plugins())
+        found = await preprocessor_infos(await self._models.plugins(), self._models)
         shown, token = page(found, lambda one: one.name, request.page_size, request.page_token)
         return pb.ListPreprocessorsResponse(
             preprocessors=[preprocessor_to_message(one) for one in shown], next_page_token=token

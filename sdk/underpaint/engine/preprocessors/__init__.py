@@ -1,10 +1,11 @@
-"""Preprocessors through OpenCV, and one by a network. Described here without either; the twins run them."""
+"""Preprocessors through OpenCV, and some by networks. Described here without either; the twins run them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from underpaint.engine.preprocessors.described import material_maps
+from underpaint.engine.preprocessors.estimators import estimators
 from underpaint.hookspecs import PreprocessorDescriptor, hookimpl
 from underpaint.types import Parameter
 
@@ -14,7 +15,7 @@ _SURFACES = "underpaint.engine.preprocessors.surfaces"
 
 @hookimpl
 def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
-    """Edges and lines, white on black; a blurred picture; normals; a mask; the maps of a material."""
+    """Edges and lines, white on black; a blurred picture; normals; masks; what networks see; materials."""
     return [
         PreprocessorDescriptor(
             name="canny",
@@ -74,13 +75,6 @@ def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
             ),
         ),
         PreprocessorDescriptor(
-            name="depth",
-            title="Depth, by a network",
-            role="depth",
-            engine="underpaint.engine.preprocessors.depth:depth",
-            weights=("DepthAnythingForDepthEstimation", "DPTForDepthEstimation"),
-        ),
-        PreprocessorDescriptor(
             name="normal-from-depth",
             title="Normals from a depth picture",
             role="normal",
@@ -102,4 +96,5 @@ def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
             engine=f"{_SURFACES}:transparent_parts",
         ),
         *material_maps(),
+        *estimators(),
     ]

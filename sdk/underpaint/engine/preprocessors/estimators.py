@@ -1,0 +1,65 @@
+"""Preprocessors by networks of transformers', described without them: what each needs and gives.
+
+Only architectures whose classes and image processors need nothing beside transformers and torch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from underpaint.hookspecs import PreprocessorDescriptor
+from underpaint.types import Parameter
+
+_SEGMENTS = "underpaint.engine.preprocessors.segments"
+
+DEPTH: Final = ("DepthAnythingForDepthEstimation", "DPTForDepthEstimation")
+SEGMENTS: Final = (
+    "UperNetForSemanticSegmentation",
+    "SegformerForSemanticSegmentation",
+    "BeitForSemanticSegmentation",
+    "Data2VecVisionForSemanticSegmentation",
+    "DPTForSemanticSegmentation",
+)
+SEGMENTS_EXAMPLE: Final = "openmmlab/upernet-convnext-small"
+PERSON: Final = 12
+"""ADE20K's number."""
+
+
+def estimators() -> list[PreprocessorDescriptor]:
+    """Depth, segments, the mask of one class."""
+    return [
+        PreprocessorDescriptor(
+            name="depth",
+            title="Depth, by a network",
+            role="depth",
+            engine="underpaint.engine.preprocessors.depth:depth",
+            weights=DEPTH,
+            example="depth-anything/Depth-Anything-V2-Small-hf",
+        ),
+        PreprocessorDescriptor(
+            name="segmentation",
+            title="Segments, by a network",
+            role="segmentation",
+            engine=f"{_SEGMENTS}:segmentation",
+            weights=SEGMENTS,
+            example=SEGMENTS_EXAMPLE,
+        ),
+        PreprocessorDescriptor(
+            name="class-mask",
+            title="Mask of one class, by a network",
+            role="mask",
+            engine=f"{_SEGMENTS}:class_mask",
+            weights=SEGMENTS,
+            example=SEGMENTS_EXAMPLE,
+            parameters=(
+                Parameter(
+                    name="class",
+                    title="Number of the class, 12 is a person",
+                    default=PERSON,
+                    minimum=0,
+                    maximum=999,
+                    step=1,
+                ),
+            ),
+        ),
+    ]
