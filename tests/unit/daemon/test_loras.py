@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.weight_files import write_weights
-from tests.unit.daemon.harness import Caller, Home, connect, write_model
+from tests.unit.daemon.harness import Caller, Home, connect, mask_layout, write_model
 from underpaint.daemon.loras import LoraIndex, fits, to_lora_info
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
@@ -144,6 +144,67 @@ async def test_loras_of_the_list_and_of_the_prompt_are_completed_and_reach_the_w
     # What was resolved means the same when it is asked for again.
     again = await caller.submit(spec=done.resolved)
     assert (again.resolved.prompt, told(again)) == (job.resolved.prompt, told(job))
+
+
+async def with_region(caller: Caller, given: pb.JobSpec, region: pb.Region) -> pb.JobSpec:
+    region.mask.blob = await caller.upload(mask_layout(64, 64), b"\xff" * (64 * 64))
+    given.regions.append(region)
+    return given
+
+
+async def test_loras_in_a_regions_prompt_are_the_regions_own(caller: Caller, loras_home: Home) -> None:
+    region = pb.Region(
+        prompt="moss <lora:ink:0.8>, wet <lora:wash>", loras=[pb.Lora(name="ink", strength=-0.5)]
+    )
+    asked = await with_region(caller, spec("a wall <lora:wash:0.2>"), region)
+    job = await caller.submit(spec=asked)
+    (found,) = job.resolved.regions
+    assert (job.resolved.prompt, found.prompt) == ("a wall", "moss, wet")
+    assert told(job) == [("wash", 0.2, 0.2)]
+    theirs = [(one.name, one.strength, one.text_encoder_strength) for one in found.loras]
+    assert theirs == [
+        ("styles/ink", pytest.approx(0.3), pytest.approx(0.3)),
+        ("wash", 1.0, 1.0),
+    ]
+    done = await caller.finish(job.name)
+    assert done.state == pb.JOB_STATE_SUCCEEDED, done.error
+    folder = loras_home.models
+    # Each file once: the picture's first, then what its region alone wears.
+    assert [note for note in done.notes if note.startswith("lora ")] == [
+        f"lora wash at {folder / 'wash.safetensors'}",
+        f"lora styles/ink at {folder / 'styles' / 'ink.safetensors'}",
+    ]
+
+
+async def test_a_regions_wildcard_chooses_its_loras_by_its_own_place(caller: Caller) -> None:
+    chosen = set()
+    for seed in range(8):
+        prompt = "{<lora:ink:1> a|<lora:wash:1> b} wall"
+        asked = await with_region(caller, spec(prompt, seed=seed), pb.Region(prompt=prompt))
+        job = await caller.submit(spec=asked)
+        (found,) = job.resolved.regions
+        assert (found.prompt, found.loras[0].name) in (("a wall", "styles/ink"), ("b wall", "wash"))
+        chosen.add(found.prompt == job.resolved.prompt)
+    assert chosen == {False, True}
+
+
+@pytest.mark.parametrize(
+    ("region", "field", "said"),
+    [
+        (pb.Region(prompt="<lora:foreign:1>"), "spec.regions[0].prompt", "does not fit the model 'tiny'"),
+        (pb.Region(loras=[pb.Lora(name="foreign")]), "spec.regions[0].loras[0].name", "width 768, not for"),
+        (pb.Region(prompt="<lora:ink:40>"), "spec.regions[0].prompt", "-10 to 10"),
+        (pb.Region(negative_prompt="<lora:ink>"), "spec.regions[0].negative_prompt", "name it in prompt"),
+        (pb.Region(prompt="<lora:ink:1>" * 17), "spec.regions[0].prompt", "may hold 16 LoRAs"),
+    ],
+)
+async def test_what_is_wrong_with_a_regions_lora_is_named(
+    caller: Caller, region: pb.Region, field: str, said: str
+) -> None:
+    given = pb.Region.FromString(region.SerializeToString())
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        await caller.submit(spec=await with_region(caller, spec(), given))
+    assert [fault.field for fault in caught.value.violations] == [field]
 
 
 async def test_one_named_twice_counts_with_the_sum(caller: Caller) -> None:

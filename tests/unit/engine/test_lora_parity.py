@@ -39,11 +39,16 @@ def any_peft() -> Iterator[None]:
 
 
 def planned(ours: Ours, case: Case, worn: Sequence[Worn], job: str = "jobs/1") -> DiffusionTask:
+    return ours.family.prepare(wearing(case, worn, job))
+
+
+def wearing(case: Case, worn: Sequence[Worn], job: str = "jobs/1") -> Assignment:
+    """A case with LoRAs, as a family gets it."""
     spec = case.spec()
     for lora in worn:
         spec.loras.add(name=lora.path.stem, strength=lora.strength, text_encoder_strength=lora.text)
     sources = tuple(LoraSource(name=lora.path.stem, path=str(lora.path)) for lora in worn)
-    return ours.family.prepare(Assignment(job, spec, case.inputs(), loras=sources))
+    return Assignment(job, spec, case.inputs(), loras=sources)
 
 
 def latents(ours: Ours, case: Case, *worn: Worn) -> torch.Tensor:

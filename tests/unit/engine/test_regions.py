@@ -15,6 +15,7 @@ from diffusers.models.attention_processor import Attention
 
 from tests.tiny_models import build_tiny_reference
 from tests.unit.engine.stock import Case, Ours, distance
+from tests.unit.engine.test_lora_parity import Worn
 from tests.unit.engine.test_reference_parity import Look
 from tests.unit.engine.test_reference_parity import assignment as looking
 from underpaint.engine.diffusion.job import DiffusionTask
@@ -27,6 +28,7 @@ from underpaint.errors import InvalidRequest
 from underpaint.geometry import Size
 from underpaint.types import MASK_FORMAT, Bounds, StageKind, Tiling
 from underpaint.v1 import image_pb2, job_service_pb2
+from underpaint.worker_v1.worker_service_pb2 import LoraSource
 
 TOLERANCE = 1e-5
 SENSITIVITY = 1e-2
@@ -49,6 +51,7 @@ class Part:
     x: int = 0
     y: int = 0
     negative: str = ""
+    loras: tuple[Worn, ...] = ()
 
 
 def assignment(case: Case, parts: Sequence[Part], job: str = "jobs/1") -> Assignment:
@@ -68,8 +71,13 @@ def with_regions(given: Assignment, parts: Sequence[Part]) -> Assignment:
         mask = image_pb2.ImageRef(blob=blob, x_px=part.x, y_px=part.y)
         region = job_service_pb2.Region(mask=mask, prompt=part.prompt, strength=part.strength)
         region.negative_prompt = part.negative
+        for one in part.loras:
+            region.loras.add(name=one.path.stem, strength=one.strength, text_encoder_strength=one.text)
         spec.regions.append(region)
-    return replace(given, inputs=inputs)
+    named = {one.name for one in given.loras}
+    worn = {one.path.stem: one.path for part in parts for one in part.loras if one.path.stem not in named}
+    sources = [LoraSource(name=name, path=str(path)) for name, path in worn.items()]
+    return replace(given, inputs=inputs, loras=(*given.loras, *sources))
 
 
 def scheduler_of(model: str) -> str:

@@ -12,6 +12,7 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latents import advance, begin
 from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.unet_parts import UNetParts
+from underpaint.engine.regions.attention import Asked
 from underpaint.engine.regions.reading import mixed, rows_apart, told_by_place
 
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
@@ -31,9 +32,13 @@ class Steering(Protocol):
 
 
 def denoise(
-    jobs: Sequence[DiffusionTask], parts: UNetParts, conditions: Conditions, steering: Steering
+    jobs: Sequence[DiffusionTask],
+    parts: UNetParts,
+    conditions: Conditions,
+    steering: Steering,
+    asked: Asked,
 ) -> None:
-    """The next step of jobs in one bucket: one forward pass of the U-Net."""
+    """The next step of jobs in one bucket: one forward pass of the U-Net. `asked` follows its attentions."""
     for job in jobs:
         if job.current.latents is None:
             begin(job, parts)
@@ -42,7 +47,7 @@ def denoise(
     inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
     inputs |= steering.arguments(jobs, inputs)
     apart = parts.text_everywhere
-    told = nullcontext() if apart else told_by_place(unet, jobs)
+    told = nullcontext() if apart else told_by_place(unet, jobs, asked)
     with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs), told:
         output = unet(**inputs, return_dict=False)[0].float()
     advance(jobs, mixed(jobs, output) if apart else output)

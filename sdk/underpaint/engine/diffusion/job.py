@@ -145,6 +145,12 @@ class DiffusionTask(Task):
         return self.text, self.negative
 
     @property
+    def every_lora(self) -> tuple[PlannedLora, ...]:
+        """Those of the picture, then those of its regions."""
+        theirs = self.regions.loras if self.regions is not None else ()
+        return (*self.loras, *(lora for loras in theirs for lora in loras))
+
+    @property
     def looking_at(self) -> PlannedControl | None:
         """The reference whose picture the next step encodes, if that is what it does."""
         references = [control for control in self.controls if control.reference is not None]

@@ -39,6 +39,7 @@ from underpaint.engine.families.single_file import index_of, sidecar
 from underpaint.engine.families.vocabulary import Vocabulary
 from underpaint.engine.family import Assignment, Picture, Task
 from underpaint.engine.finish import finish_picture
+from underpaint.engine.loras.plan import PlannedLora
 from underpaint.engine.loras.worn import Loras
 from underpaint.engine.memory.estimates import Need
 from underpaint.engine.prompts import parse, plain
@@ -176,7 +177,7 @@ class LatentFamily(ABC):
     def _claim(self, job: DiffusionTask) -> None:
         """Brings what a job needs into memory; marks what another model loaded as used by this one, too."""
         self.load()
-        for lora in job.loras:
+        for lora in job.every_lora:
             self._loras.load(lora.path)
 
     def _readers(self) -> tuple[TextReader, ...]:
@@ -188,7 +189,7 @@ class LatentFamily(ABC):
         task = self._plan(assignment)
         task.embeddings = plan_embeddings(assignment)
         loading, reading, *others = task.plan
-        more = len(self._loras.missing(task.loras))
+        more = len(self._loras.missing(task.every_lora))
         texts = 1 + task.guided + (task.regions.texts(guided=task.guided) if task.regions is not None else 0)
         passes = texts * sum(len(reader.components) for reader in self._readers())
         if reading.kind is StageKind.ENCODING_TEXT:
@@ -209,14 +210,15 @@ class LatentFamily(ABC):
         job = cast(DiffusionTask, task)
         kind = job.plan[job.stage_index].kind
         if kind is StageKind.LOADING:
-            return (kind, self.name, *sorted({control.folder for control in job.controls}), job.loras)
+            return (kind, self.name, *sorted({control.folder for control in job.controls}), job.every_lora)
         if kind is StageKind.DENOISING:
             text, _ = job.reading
             tokens = text.hidden.shape[1] if text is not None else 0
             who = (self.name, job.current.refined, self._apart(job))
             nets = (*(control.folder for control in job.steered_by), job.loras)
             lengths = tuple(text.hidden.shape[1] for text in job.regional)
-            regions = (*lengths, bool(job.regional_negatives))
+            theirs = job.regions.loras if job.regions is not None else ()
+            regions = (*lengths, bool(job.regional_negatives), theirs)
             return (kind, who, job.current.size, job.guided, tokens, job.image.tiling, nets, regions)
         if kind is StageKind.DECODING:
             # Tiles are one job's, and so are the pictures of steps.
@@ -316,7 +318,7 @@ class LatentFamily(ABC):
         return self._parts.weights()
 
     def _load_next(self, jobs: list[DiffusionTask]) -> None:
-        loras = [partial(self._loras.load, path) for path in self._loras.missing(jobs[0].loras)]
+        loras = [partial(self._loras.load, path) for path in self._loras.missing(jobs[0].every_lora)]
         missing: list[Callable[[], object]] = [*self._missing(jobs[0].controls), *loras]
         if missing:
             missing[0]()
@@ -347,10 +349,14 @@ class LatentFamily(ABC):
                 job.notes.append(note)
 
     def _read(self, parts: Parts, job: DiffusionTask) -> Texts:
-        def read(prompt: str, negative: str) -> tuple[TextEncoding, TextEncoding | None]:
-            if not job.guided:
-                return parts.text.encode(self._told(prompt)), None
-            return parts.text.encode_both(self._told(prompt), self._told(negative))
+        def read(
+            prompt: str, negative: str, loras: tuple[PlannedLora, ...]
+        ) -> tuple[TextEncoding, TextEncoding | None]:
+            # On top of the picture's own.
+            with self._loras.read_with(loras, (), *self._readers()):
+                if not job.guided:
+                    return parts.text.encode(self._told(prompt)), None
+                return parts.text.encode_both(self._told(prompt), self._told(negative))
 
         return read_all(job, parts.text, read, apart=parts.text_everywhere)
 

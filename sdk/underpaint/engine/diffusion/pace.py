@@ -23,6 +23,8 @@ class Pace:
     def __init__(self) -> None:
         self._known: dict[Hashable, Any] | None = None
         self._ran = False
+        self.variant: Hashable = ()
+        """What the encoders are changed by at this moment: what they compute is kept for it alone."""
 
     @contextmanager
     def step(self, known: dict[Hashable, Any]) -> Iterator[None]:
@@ -40,6 +42,7 @@ class Pace:
         """
         if self._known is None:
             return forward()
+        key = (self.variant, key)
         if key not in self._known:
             if self._ran:
                 raise MoreToRead

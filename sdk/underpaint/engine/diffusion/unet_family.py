@@ -21,6 +21,8 @@ from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily, loads
 from underpaint.engine.diffusion.text import TextEncoders, TextReader
 from underpaint.engine.diffusion.unet_parts import UNetParts
+from underpaint.engine.regions.attention import Asked
+from underpaint.engine.regions.wearing import ByPlace, ByRow
 from underpaint.engine.residency import Shelf
 from underpaint.engine.schedulers import Sampler
 from underpaint.geometry import Size
@@ -65,8 +67,13 @@ class UNetFamily(LatentFamily):
         return Sampler(name, self._parts.scheduler_config, steps, generator, strength, part, parameters)
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
-        refiner = self._refiner if jobs[0].current.refined else None
-        denoise(jobs, refiner or self._parts, self._conditions, self._controls)
+        refiner, asked = self._refiner if jobs[0].current.refined else None, Asked()
+        parts = refiner or self._parts
+        # A refiner goes on without, as it does without the picture's.
+        regions = jobs[0].regions if refiner is None else None
+        weigh = ByRow(jobs) if parts.text_everywhere else ByPlace(jobs, asked)
+        with self._loras.in_regions(regions, weigh):
+            denoise(jobs, parts, self._conditions, self._controls, asked)
 
     def _look(self, control: PlannedControl) -> None:
         self._controls.look(control)

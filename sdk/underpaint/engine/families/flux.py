@@ -23,6 +23,7 @@ from underpaint.engine.flux.shown import check_shown, shown_of
 from underpaint.engine.flux.steering import FluxSteering
 from underpaint.engine.flux.text import FluxText
 from underpaint.engine.prompts import parse
+from underpaint.engine.regions.wearing import ByToken
 from underpaint.engine.residency import Shelf
 from underpaint.geometry import Size
 from underpaint.hookspecs import ModelTraits
@@ -102,7 +103,8 @@ class Flux(LatentFamily):
         for job in jobs:
             if job.current.latents is None:
                 self._begin(job)
-        denoise(jobs, self._parts, self._controls)
+        with self._loras.in_regions(jobs[0].regions, ByToken(jobs)):
+            denoise(jobs, self._parts, self._controls)
 
     def _look(self, control: PlannedControl) -> None:
         self._controls.look(control)

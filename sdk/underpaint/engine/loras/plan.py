@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.engine.family import Assignment
 from underpaint.errors import InvalidRequest, Violation
+from underpaint.v1 import job_service_pb2
 from underpaint.wire.loras import complete_lora
 
 
@@ -29,13 +31,30 @@ def plan_loras(assignment: Assignment) -> tuple[PlannedLora, ...]:
     Raises `InvalidRequest` where the files did not come with the job.
     """
     named = assignment.spec.loras
-    if len(assignment.loras) != len(named):
-        fault = Violation("spec.loras", "came without the files that it names")
-        raise InvalidRequest(f"{fault.field} {fault.description}. Submit the job again.", violations=[fault])
+    if len(assignment.loras) < len(named):
+        raise _lost("spec.loras")
+    sources = assignment.loras[: len(named)]
+    return _planned((lora, Path(source.path)) for lora, source in zip(named, sources, strict=True))
+
+
+def plan_region_loras(assignment: Assignment, number: int) -> tuple[PlannedLora, ...]:
+    """The same for what one of its regions wears alone."""
+    paths = {source.name: Path(source.path) for source in assignment.loras}
+    named = assignment.spec.regions[number].loras
+    if any(lora.name not in paths for lora in named):
+        raise _lost(f"spec.regions[{number}].loras")
+    return _planned((lora, paths[lora.name]) for lora in named)
+
+
+def _planned(found: Iterable[tuple[job_service_pb2.Lora, Path]]) -> tuple[PlannedLora, ...]:
     strengths: dict[Path, tuple[float, float]] = {}
-    for lora, source in zip(named, assignment.loras, strict=True):
+    for lora, path in found:
         complete_lora(lora)
-        path = Path(source.path)
         before = strengths.get(path, (0.0, 0.0))
         strengths[path] = (before[0] + lora.strength, before[1] + lora.text_encoder_strength)
     return tuple(sorted(PlannedLora(path, *both) for path, both in strengths.items() if any(both)))
+
+
+def _lost(field: str) -> InvalidRequest:
+    fault = Violation(field, "came without the files that it names")
+    return InvalidRequest(f"{fault.field} {fault.description}. Submit the job again.", violations=[fault])

@@ -7,7 +7,8 @@ ran before. For the device's one thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,10 +23,15 @@ from underpaint.engine.residency import Shelf, Slot
 from underpaint.errors import ModelUnusable
 
 if TYPE_CHECKING:
+    from underpaint.engine.diffusion.pace import Pace
     from underpaint.engine.diffusion.parts import Parts
     from underpaint.engine.diffusion.text import TextReader
+    from underpaint.engine.regions.plan import RegionPlan
 
 _TEXT_MODEL = "text_model."
+
+Weigh = Callable[[str, torch.Tensor], torch.Tensor | float]
+"""How far a LoRA counts in a layer of this name: a factor for its output, of a shape that fits it."""
 
 
 class Loras:
@@ -38,8 +44,9 @@ class Loras:
         self._names: dict[Path, tuple[str, ...]] = {}
 
     def missing(self, loras: Sequence[PlannedLora]) -> list[Path]:
-        """Files that are not in memory."""
-        return [lora.path for lora in loras if not self._shelf.has(self._slot(lora.path))]
+        """Files that are not in memory, each once."""
+        paths = dict.fromkeys(lora.path for lora in loras)
+        return [path for path in paths if not self._shelf.has(self._slot(path))]
 
     def load(self, path: Path) -> LoraNetwork:
         """A LoRA, from disk if need be. Raises `ModelUnusable` for one that does not fit the model."""
@@ -52,8 +59,13 @@ class Loras:
         return lora
 
     @contextmanager
-    def around(self, components: Collection[str], loras: Sequence[PlannedLora]) -> Iterator[None]:
-        """Has these LoRAs count in these components; whatever happens inside, the next step is without."""
+    def around(
+        self, components: Collection[str], loras: Sequence[PlannedLora], weigh: Weigh | None = None
+    ) -> Iterator[None]:
+        """Has these LoRAs count in these components; whatever happens inside, the next step is without.
+
+        `weigh`: how far in each layer; everywhere without one.
+        """
         hooks = []
         try:
             for planned in loras:
@@ -63,25 +75,40 @@ class Loras:
                     strength = planned.strength_in(component)
                     if component in components and strength:
                         layer = networks[component].get_submodule(name)
-                        hooks.append(layer.register_forward_hook(_adding(factors, strength)))
+                        far = None if weigh is None else partial(weigh, name)
+                        hooks.append(layer.register_forward_hook(_adding(factors, strength, far)))
             yield
         finally:
             for hook in hooks:
                 hook.remove()
 
     @contextmanager
+    def in_regions(
+        self, regions: RegionPlan | None, weigh: Callable[[int, str, torch.Tensor], torch.Tensor | float]
+    ) -> Iterator[None]:
+        """Has the LoRAs of regions count in the denoiser, as far as `weigh` says for each, counted from 1."""
+        with ExitStack() as stack:
+            for number, loras in enumerate(regions.loras if regions is not None else (), 1):
+                stack.enter_context(self.around((self._parts.denoiser,), loras, partial(weigh, number)))
+            yield
+
+    @contextmanager
     def read_with(
         self, loras: tuple[PlannedLora, ...], beside: Hashable, *readers: TextReader
     ) -> Iterator[None]:
-        """Has text encoders read with LoRAs; `readers` remember it as read so, and with what is `beside`."""
-        for reader in readers:
-            reader.recent.variant = (loras, beside) if loras or beside else ()
+        """Has text encoders read with LoRAs; `readers` remember it as read so, and with what is `beside`.
+
+        Inside of another one these come on top.
+        """
+        pace = self._parts.components.pace
+        before = pace.variant
+        variant = (before, loras, beside) if loras or beside else before
         try:
             with self.around(self._parts.text.components, loras):
+                _reading_as(variant, pace, readers)
                 yield
         finally:
-            for reader in readers:
-                reader.recent.variant = ()
+            _reading_as(before, pace, readers)
 
     def _slot(self, path: Path) -> Slot:
         return Slot(str(path), str(self._parts.dtype))
@@ -116,10 +143,21 @@ def _has(network: nn.Module, name: str) -> bool:
     return True
 
 
-def _adding(factors: Any, strength: float) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
+def _reading_as(variant: Hashable, pace: Pace, readers: Sequence[TextReader]) -> None:
+    pace.variant = variant
+    for reader in readers:
+        reader.recent.variant = variant
+
+
+def _adding(
+    factors: Any, strength: float, far: Callable[[torch.Tensor], torch.Tensor | float] | None
+) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
     def hook(layer: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        weight = 1.0 if far is None else far(output)
+        if isinstance(weight, float) and weight == 0.0:
+            return output
         added: torch.Tensor = factors(layer, inputs[0], strength)
-        return output + added
+        return output + (added if isinstance(weight, float) and weight == 1.0 else added * weight)
 
     return hook
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from underpaint.engine.family import Assignment
 from underpaint.engine.inpaint import resize
+from underpaint.engine.loras.plan import PlannedLora, plan_region_loras
 from underpaint.engine.pixels import coverage
 from underpaint.engine.pixels.color import Floats
 from underpaint.errors import InvalidRequest, Violation
@@ -27,6 +28,8 @@ class RegionPlan:
     """What to avoid in each; the picture's own where a region says nothing."""
     negative: str
     """What to avoid elsewhere."""
+    loras: tuple[tuple[PlannedLora, ...], ...]
+    """What each wears beside the picture's own."""
     shares: Mapping[Size, Floats]
     """For a pass of that size, how far each prompt counts in each latent cell.
 
@@ -34,13 +37,17 @@ class RegionPlan:
 
     @property
     def own_negatives(self) -> bool:
-        """Whether they are told apart without their prompts, too."""
-        return len({*self.negatives, self.negative}) > 1
+        """Whether they are told apart without their prompts, too: a LoRA counts there as well."""
+        return bool(self._negatives)
 
     def texts(self, *, guided: bool) -> int:
         """How many must be read for them."""
-        others = {*self.negatives} - {self.negative} if guided else ()
-        return len(self.prompts) + len(others)
+        return len(self.prompts) + (len(self._negatives) if guided else 0)
+
+    @property
+    def _negatives(self) -> set[tuple[str, tuple[PlannedLora, ...]]]:
+        """Those that are not the picture's own, each with what reads it."""
+        return {*zip(self.negatives, self.loras, strict=True)} - {(self.negative, ())}
 
     @property
     def areas(self) -> Floats:
@@ -66,6 +73,7 @@ def plan_regions(
     """
     prompts: list[str] = []
     negatives: list[str] = []
+    loras: list[tuple[PlannedLora, ...]] = []
     cells: list[list[Floats]] = []
     notes: list[str] = []
     rest = np.ones((window.height, window.width), np.float32)
@@ -84,13 +92,15 @@ def plan_regions(
         rest *= 1.0 - cover
         prompts.insert(0, region.prompt)
         negatives.insert(0, region.negative_prompt or spec.negative_prompt)
+        loras.insert(0, plan_region_loras(assignment, number))
         cells.insert(0, in_cells(share))
     if not prompts:
         return None, notes
     stacks = [np.stack(shares) for shares in zip(in_cells(rest), *cells, strict=True)]
     # Filters that enlarge overshoot at edges.
     shares = {size: stack / stack.sum(axis=0) for size, stack in zip(sizes, stacks, strict=True)}
-    return RegionPlan(tuple(prompts), tuple(negatives), spec.negative_prompt, shares), notes
+    own = spec.negative_prompt
+    return RegionPlan(tuple(prompts), tuple(negatives), own, tuple(loras), shares), notes
 
 
 def _placed(assignment: Assignment, region: job_service_pb2.Region, number: int, window: Bounds) -> Floats:

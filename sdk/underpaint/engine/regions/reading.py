@@ -16,8 +16,9 @@ import torch
 
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.text import TextEncoding, TextReader
+from underpaint.engine.loras.plan import PlannedLora
 from underpaint.engine.pixels.color import Floats
-from underpaint.engine.regions.attention import attending
+from underpaint.engine.regions.attention import Asked, attending
 
 Texts = tuple[TextEncoding, TextEncoding | None, tuple[TextEncoding, ...], tuple[TextEncoding, ...]]
 """Of the prompt, the negative prompt, the regions' prompts, and their negative prompts if one has its own."""
@@ -26,20 +27,20 @@ Texts = tuple[TextEncoding, TextEncoding | None, tuple[TextEncoding, ...], tuple
 def read_all(
     job: DiffusionTask,
     text: TextReader,
-    read: Callable[[str, str], tuple[TextEncoding, TextEncoding | None]],
+    read: Callable[[str, str, tuple[PlannedLora, ...]], tuple[TextEncoding, TextEncoding | None]],
     *,
     apart: bool,
 ) -> Texts:
-    """All texts of a job; `read` reads a prompt and a negative prompt together.
+    """All texts of a job; `read` reads a prompt and a negative prompt together, with LoRAs of a region.
 
     `apart`: the U-Net is asked once for each prompt, so that all texts must have one length. Otherwise a
     pooled text, which counts everywhere, becomes the mean of all prompts' by area.
     """
     plan, resolved = job.regions, job.resolved
-    prompt, negative = read(resolved.prompt, resolved.negative_prompt)
+    prompt, negative = read(resolved.prompt, resolved.negative_prompt, ())
     if plan is None:
         return prompt, negative, (), ()
-    pairs = [read(*both) for both in zip(plan.prompts, plan.negatives, strict=True)]
+    pairs = [read(*one) for one in zip(plan.prompts, plan.negatives, plan.loras, strict=True)]
     prompts = [prompt, *(one for one, _ in pairs)]
     negatives = [] if negative is None else [negative]
     if plan.own_negatives:
@@ -62,7 +63,7 @@ def _pooled_together(texts: list[TextEncoding], areas: Floats) -> list[TextEncod
     return [replace(texts[0], pooled=whole), *texts[1:]]
 
 
-def told_by_place(unet: Any, jobs: Sequence[DiffusionTask]) -> AbstractContextManager[None]:
+def told_by_place(unet: Any, jobs: Sequence[DiffusionTask], asked: Asked) -> AbstractContextManager[None]:
     """Around a call of the U-Net: cross-attention reads the regions' texts where they count."""
     if jobs[0].regions is None:
         return nullcontext()
@@ -70,9 +71,9 @@ def told_by_place(unet: Any, jobs: Sequence[DiffusionTask]) -> AbstractContextMa
     shares = torch.stack([shares_of(job) for job in jobs]).to(texts[0].device)
     others = [_rows(one) for one in zip(*(job.regional_negatives for job in jobs), strict=True)]
     if not others:
-        return attending(unet, texts, shares, len(jobs) if jobs[0].guided else 0)
+        return attending(unet, texts, shares, len(jobs) if jobs[0].guided else 0, asked)
     both = [torch.cat(pair) for pair in zip(others, texts, strict=True)]
-    return attending(unet, both, torch.cat([shares, shares]), 0)
+    return attending(unet, both, torch.cat([shares, shares]), 0, asked)
 
 
 def rows_apart(jobs: Sequence[DiffusionTask]) -> list[TextEncoding]:
