@@ -72,8 +72,11 @@ def test_a_layer_guides_a_picture_in_krita(
     assert values["places"] == ["sketch", "Background", "Selection", "Visible picture"]
     assert values["preprocessors"][:2] == ["As it is", "Line art"]
     assert values["still_unmodified"]
+    assert values["folded"] and values["unfolded"]
+    assert values["masks"] == ["Everywhere", "sketch", "Background", "Selection"]
+    assert values["nets"] == [f"Automatic ({MODEL})", MODEL]
     assert values["state"] == "placed"
-    assert values["sent"] == ["line-art", "line-art", MODEL]
+    assert values["sent"] == ["line-art", "line-art", MODEL] and values["masked"]
     assert follows.PROMPT in values["order"]
     assert values["undone"]
     keeps_to_the_drawing(values)
@@ -83,7 +86,7 @@ def test_a_layer_guides_a_picture_in_krita(
     assert values["made_undone"]
     assert "“Line art: sketch” is gone" in values["gone"]
     assert values["why_not"] == values["gone"]
-    assert values["kept"] == ["Canny", "Line art: sketch", "As it is", 150, 80]
+    assert values["kept"] == ["Canny", "Line art: sketch", "As it is", 150, 80, "Background"]
 
 
 def test_a_layer_guides_a_picture_in_gimp(

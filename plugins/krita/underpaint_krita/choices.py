@@ -9,7 +9,8 @@ from typing import Any
 
 from krita import Krita
 
-from underpaint.host import Settings
+from underpaint.errors import InvalidRequest
+from underpaint.host import Settings, unpack_loras
 
 _GROUP = "underpaint"
 WORDS, PICTURE, LAYER = "words", "picture", "layer"
@@ -42,6 +43,10 @@ class Choices:
     """Unique id of the layer that Generate starts from."""
     details: bool = False
     """Whether the rarely used fields are unfolded."""
+    preset: str = ""
+    """"" for none."""
+    loras: str = ""
+    """What is put on the model: JSON, as `unpack_loras` reads it."""
     verbs: str = "{}"
     """What was chosen last for verbs of plug-ins: JSON, values by name of the verb."""
 
@@ -54,6 +59,8 @@ class Choices:
             steps=self.steps or None,
             guidance_scale=self.guidance if self.guidance >= 0 else None,
             scheduler=self.scheduler,
+            preset=self.preset,
+            loras=unpack_loras(self.loras),
             strength=strength_percent / 100 if strength_percent is not None else None,
         )
 
@@ -66,7 +73,11 @@ def load_choices() -> Choices:
     fitting = {name: value for name, value in stored.items() if type(value) is known.get(name)}
     loaded = replace(defaults, **fitting)
     if loaded.source not in SOURCES or (loaded.seed and not loaded.seed.isdecimal()):
-        return replace(loaded, source=WORDS, seed="")
+        loaded = replace(loaded, source=WORDS, seed="")
+    try:
+        unpack_loras(loaded.loras)
+    except InvalidRequest:
+        loaded = replace(loaded, loras="")  # of a version to come
     return loaded
 
 

@@ -40,7 +40,9 @@ from .choices import (
 )
 from .controls import Controls
 from .documents import READABLE, Place, node_id, walk
+from .loras import Loras
 from .qt import QtCore
+from .regions import Regions
 
 _SAVE_AFTER_MS = 800
 _LOOK_AGAIN_MS = 4000
@@ -81,6 +83,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         """The window for the values of a verb that was opened last."""
         self._extensions: Extensions | None = None
         self.controls = Controls(self.adapter, self, self.extensions, self.changed.emit)
+        self.regions = Regions(self.controls, self, self.changed.emit)
+        self.loras = Loras(self, self.changed.emit)
         self.choices = load_choices()
         self.models: ModelList | None = None
         self.link = Link.UNKNOWN
@@ -185,6 +189,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
             self.changed.emit()
             session.models(self._on_models)
             self.controls.ask(session)
+            self.loras.ask(session)
 
     def place_kept(self) -> None:
         """Brings results whose document is closed into the active one."""
@@ -207,7 +212,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
             return "Create or open a picture first."
         if document.selection() is None:
             return "Select the part to fill first."
-        return self._why_no_model("inpaint") or self.controls.problem("inpaint")
+        return self._why_not("inpaint")
 
     def why_no_generate(self, source: str | None = None) -> str:
         """What Generate lacks; "" if it can run."""
@@ -217,7 +222,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         if source == LAYER and self.choices.layer not in dict(self.layer_names()):
             return "Choose the layer to start from."
         operation = "txt2img" if source not in (PICTURE, LAYER) else "img2img"
-        return self._why_no_model(operation) or self.controls.problem(operation)
+        return self._why_not(operation)
 
     def verbs(self) -> list[Verb]:
         """Verbs of plug-ins, in order of title."""
@@ -254,6 +259,11 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
         inpaint = operation == "inpaint"
         default = self.models.default_inpaint_model if inpaint else self.models.default_model
         return self.models.get(self.choices.model or default)
+
+    def _why_not(self, operation: str) -> str:
+        """What model, controls, regions or LoRAs lack for an operation; "" if nothing."""
+        parts = (self._why_no_model, self.controls.problem, self.regions.problem, self.loras.problem)
+        return next(filter(None, (problem(operation) for problem in parts)), "")
 
     def _why_no_model(self, operation: str) -> str:
         if self.models is None:
@@ -310,7 +320,11 @@ class Controller(QtCore.QObject):  # type: ignore[misc]  # Qt's classes have no 
 
     def _settings(self, strength_percent: int | None = None) -> Settings:
         """What is chosen, and what is attached to the picture."""
-        return replace(self.choices.settings(strength_percent), controls=self.controls.attached())
+        return replace(
+            self.choices.settings(strength_percent),
+            controls=self.controls.attached(),
+            regions=self.regions.attached(),
+        )
 
     def _follow(self, task: Task) -> Task:
         self._save()

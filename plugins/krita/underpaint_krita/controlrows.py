@@ -7,137 +7,113 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from underpaint.host import AS_IT_IS, ControlOffers, ControlRow, role_title
+from underpaint.host import AS_IT_IS, ControlOffers, ControlRow, control_models_for, role_title
 
 from .controller import Controller
-from .qt import Qt, QtGui, QtWidgets
-from .widgets import Strength, breakable, narrow
+from .qt import QtWidgets
+from .rowparts import RowBox, Section, combo, labelled, line, offer, percent, set_quietly
+from .widgets import Strength
 
 _STRONGEST = 200
 """Per cent."""
-_GONE = "gone"
+_GONE, _EVERYWHERE = "gone", ""
+_SHARES = (
+    "From which share of the steps on it counts; early steps decide where things lie",
+    "Up to which share of the steps it counts; late steps decide how things look",
+)
 
 
-class ControlsSection(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no types here
+class ControlsSection(Section):
     """What the pictures of this document keep to."""
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__()
+        super().__init__(
+            "Controls",
+            "Layers that the picture keeps to: drawings, edges, depths",
+            controller.controls.add,
+            lambda number: ControlBox(controller, number),
+        )
         self._controller = controller
-        self.rows: list[ControlBox] = []
-        title = QtWidgets.QLabel("Controls")
-        title.setToolTip("Layers that the picture keeps to: drawings, edges, depths")
-        self.add = QtWidgets.QToolButton()
-        self.add.setText("Add")
-        self.add.clicked.connect(controller.controls.add)
-        head = QtWidgets.QHBoxLayout()
-        head.addWidget(title, 1)
-        head.addWidget(self.add)
-        self.why = QtWidgets.QLabel()
-        self.why.setWordWrap(True)
-        slanted = QtGui.QFont()
-        slanted.setItalic(True)
-        self.why.setFont(slanted)
-        self._list = QtWidgets.QVBoxLayout()
-        self._list.setSpacing(4)
-        column = QtWidgets.QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(head)
-        column.addWidget(self.why)
-        column.addLayout(self._list)
 
     def update_state(self) -> None:
         """Shows what is attached now; called at every change and a few times a second."""
         controls = self._controller.controls
-        reason = controls.why_no_add()
-        self.add.setEnabled(not reason)
-        self.add.setToolTip(reason or "Let the picture keep to a layer: the active one, to begin with")
         rows = controls.rows
         # Without a picture, and before anything is known, the rest of the docker says so.
         models_known = bool(self._controller.models and self._controller.models.models)
-        self.why.setText(reason if models_known and not controls.roles() else "")
-        self.why.setVisible(bool(self.why.text()))
-        while len(self.rows) > len(rows):
-            gone = self.rows.pop()
-            self._list.removeWidget(gone)
-            gone.hide()
-            gone.deleteLater()
-        while len(self.rows) < len(rows):
-            self.rows.append(ControlBox(self._controller, len(self.rows)))
-            self._list.addWidget(self.rows[-1])
+        self.show_reason(
+            controls.why_no_add(),
+            "Let the picture keep to a layer: the active one, to begin with",
+            always=models_known and not controls.roles(),
+        )
+        self.show_count(len(rows))
         if rows:
             offers, roles = controls.recent_offers(), controls.roles()
             for box, row in zip(self.rows, rows, strict=True):
                 box.show_row(row, offers, roles)
 
 
-class ControlBox(QtWidgets.QFrame):  # type: ignore[misc]  # Qt's classes have no types here
-    """One control: what it is, of what, how it is made, how much it says."""
+class ControlBox(RowBox):
+    """One control: what it is, of what, how it is made, how much it says, where, by which net."""
 
     def __init__(self, controller: Controller, number: int) -> None:
-        super().__init__()
-        self._controller = controller
-        self._number = number
-        self._row = ControlRow(role="")
-        self._offers = ControlOffers(())
-        self.setObjectName("control")
-        self.setStyleSheet("QFrame#control { border: 1px solid palette(mid); border-radius: 4px; }")
-        self.role = _combo("What the image shows", self._on_role)
-        self.place = _combo("The layer, or what else the picture keeps to", self._on_place)
-        self.preprocessor = _combo(
+        super().__init__("Do not keep to this any more", lambda: controller.controls.change(number, None))
+        self._controller, self._number = controller, number
+        self._row, self._offers = ControlRow(role=""), ControlOffers(())
+        self.role = combo("What the image shows", self._on_role)
+        self.place = combo("The layer, or what else the picture keeps to", self._on_place)
+        self.preprocessor = combo(
             "How the control image is made of it; “as it is” for one that is white on black already",
-            self._on_preprocessor,
+            lambda name: self._change(preprocessor=name),
         )
-        self.remove = QtWidgets.QToolButton()
-        self.remove.setText("✕")
-        self.remove.setAutoRaise(True)
-        self.remove.setToolTip("Do not keep to this any more")
-        self.remove.clicked.connect(lambda: controller.controls.change(number, None))
         self.make = QtWidgets.QToolButton()
         self.make.setText("To layer")
         self.make.clicked.connect(lambda: controller.make_control_layer(self._row))
         self.strength = Strength(100, "How strictly the picture keeps to it; above 100 % forces", _STRONGEST)
         self.strength.changed.connect(lambda value: self._change(strength=value / 100))
-        self.start, self.end = (_percent(tip) for tip in _SHARES)
+        self.start, self.end = (percent(tip) for tip in _SHARES)
         self.start.valueChanged.connect(lambda value: self._change(start=value / 100))
         self.end.valueChanged.connect(lambda value: self._change(end=value / 100))
-        self.problem = QtWidgets.QLabel()
-        self.problem.setWordWrap(True)
-        self.problem.setStyleSheet("color: #d0554f;")
-        column = QtWidgets.QVBoxLayout(self)
-        column.setContentsMargins(6, 4, 4, 4)
-        column.setSpacing(3)
-        column.addLayout(_line((self.role, 1), (self.place, 1), (self.remove, 0)))
-        column.addLayout(_line((QtWidgets.QLabel("Made by"), 0), (self.preprocessor, 1), (self.make, 0)))
-        column.addLayout(_line((QtWidgets.QLabel("Strength"), 0), (self.strength, 1)))
-        steps, to = QtWidgets.QLabel("Steps from"), QtWidgets.QLabel("to")
-        column.addLayout(_line((steps, 0), (self.start, 1), (to, 0), (self.end, 1)))
-        column.addWidget(self.problem)
+        self.mask = combo("Where it counts: what this layer covers, whatever its colour", self._on_mask)
+        self.model = combo("The control model that knows such images", lambda name: self._change(model=name))
+        self.more = self.fold(
+            "Where it counts, and the control model",
+            labelled("Where", (self.mask, 1)),
+            labelled("Model", (self.model, 1)),
+        )
+        self.column.addLayout(line((self.role, 1), (self.place, 1), (self.remove, 0)))
+        self.column.addLayout(labelled("Made by", (self.preprocessor, 1), (self.make, 0)))
+        self.column.addLayout(labelled("Strength", (self.strength, 1)))
+        to = QtWidgets.QLabel("to")
+        self.column.addLayout(labelled("Steps", (self.start, 1), (to, 0), (self.end, 1), (self.more, 0)))
+        self.column.addWidget(self.folded)
+        self.column.addWidget(self.problem)
 
     def show_row(self, row: ControlRow, offers: ControlOffers, roles: Iterable[str]) -> None:
         """Shows a row, and what there is to choose for it."""
+        chosen = row.mask_source, row.model
+        if any(chosen) and chosen != (self._row.mask_source, self._row.model):
+            self.more.setChecked(True)  # what was chosen is seen
         self._row, self._offers = row, offers
-        _fill(self.role, [(role, role_title(role)) for role in roles], row.role, role_title(row.role))
+        offer(self.role, [(role, role_title(role)) for role in roles], row.role, role_title(row.role))
         place = offers.place_of(row)
         entries = [(one.key, one.title) for one in offers.places]
-        _fill(self.place, entries, place.key if place is not None else _GONE, row.title)
+        offer(self.place, entries, place.key if place is not None else _GONE, row.title)
         made = [(one.name, one.title or one.name) for one in offers.preprocessors_for(row.role)]
-        _fill(self.preprocessor, [("", AS_IT_IS), *made], row.preprocessor, row.preprocessor)
-        for widget, value in (
-            (self.strength.slider, row.strength),
-            (self.start, row.start),
-            (self.end, row.end),
-        ):
-            if not widget.hasFocus() and widget.value() != round(value * 100):
-                widget.blockSignals(True)
-                widget.setValue(round(value * 100))
-                widget.blockSignals(False)
+        offer(self.preprocessor, [("", AS_IT_IS), *made], row.preprocessor, row.preprocessor)
+        set_quietly(self.strength.slider, round(row.strength * 100))
+        set_quietly(self.start, round(row.start * 100))
+        set_quietly(self.end, round(row.end * 100))
         self.strength.show_value()
-        model = self._controller.model("txt2img") or self._controller.model("inpaint")
-        problem = offers.problem(row, model)
-        self.problem.setText(breakable(problem))
-        self.problem.setVisible(bool(problem))
+        mask = offers.mask_of(row)
+        masks = [(_EVERYWHERE, "Everywhere"), *((one.key, one.title) for one in offers.masks)]
+        masked = _GONE if row.mask_source and mask is None else mask.key if mask is not None else _EVERYWHERE
+        offer(self.mask, masks, masked, row.mask_title)
+        models = [self._controller.model(operation) for operation in ("txt2img", "inpaint")]
+        names = control_models_for(models, row.role)
+        first = f"Automatic ({names[0]})" if names else "Automatic"
+        offer(self.model, [("", first), *((name, name) for name in names)], row.model, row.model)
+        self.show_problem(offers.problem(row, models[0] or models[1]))
         self.make.setEnabled(bool(row.preprocessor and place is not None and not place.problem))
         self.make.setToolTip(
             "Put the control image on a layer, to see and to edit it; the picture then keeps to that layer"
@@ -156,50 +132,7 @@ class ControlBox(QtWidgets.QFrame):  # type: ignore[misc]  # Qt's classes have n
         if place is not None:
             self._controller.controls.change(self._number, self._offers.with_place(self._row, place))
 
-    def _on_preprocessor(self, name: str) -> None:
-        self._change(preprocessor=name)
-
-
-_SHARES = (
-    "From which share of the steps on it counts; early steps decide where things lie",
-    "Up to which share of the steps it counts; late steps decide how things look",
-)
-
-
-def _combo(tip: str, chosen: Any) -> Any:
-    combo = narrow(QtWidgets.QComboBox())
-    combo.setToolTip(tip)
-    # `activated` comes from the painter only, never from what we set.
-    combo.activated.connect(lambda _index: chosen(combo.currentData()))
-    return combo
-
-
-def _percent(tip: str) -> Any:
-    field = QtWidgets.QSpinBox()
-    field.setRange(0, 100)
-    field.setSingleStep(5)
-    field.setSuffix(" %")
-    field.setToolTip(tip)
-    return field
-
-
-def _line(*widgets: tuple[Any, int]) -> Any:
-    line = QtWidgets.QHBoxLayout()
-    line.setSpacing(4)
-    for widget, stretch in widgets:
-        line.addWidget(widget, stretch)
-    return line
-
-
-def _fill(combo: Any, entries: list[tuple[str, str]], chosen: str, otherwise: str) -> None:
-    """Lists entries and chooses one; what is not among them is shown as not found."""
-    if combo.view().isVisible():
-        return  # the painter is choosing
-    if chosen not in dict(entries):
-        entries = [*entries, (chosen, f"{otherwise} (not found)")]
-    if [(combo.itemData(row), combo.itemText(row)) for row in range(combo.count())] != entries:
-        combo.clear()
-        for key, title in entries:
-            combo.addItem(title, key)
-            combo.setItemData(combo.count() - 1, title, Qt.ItemDataRole.ToolTipRole)
-    combo.setCurrentIndex(combo.findData(chosen))
+    def _on_mask(self, key: str) -> None:
+        place = next((one for one in self._offers.masks if one.key == key), None)
+        if place is not None or key == _EVERYWHERE:
+            self._controller.controls.change(self._number, self._offers.with_mask(self._row, place))

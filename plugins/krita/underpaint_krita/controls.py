@@ -30,6 +30,7 @@ from underpaint.host import (
 from underpaint.types import ModelInfo, PreprocessorInfo
 
 from .adapter import KritaAdapter
+from .annotations import keep_note, read_note
 from .documents import node_id
 
 _ANNOTATION = "underpaint-controls"
@@ -70,9 +71,7 @@ class Controls:
         document = Krita.instance().activeDocument()
         if document is None or rows == _noted(document):
             return
-        modified = document.modified()
-        document.setAnnotation(_ANNOTATION, "What pictures keep to", pack_rows(rows).encode())
-        document.setModified(modified)  # nothing was painted that could be lost
+        keep_note(document, _ANNOTATION, "What pictures keep to", pack_rows(rows))
         self._seen = None
         self._changed()
 
@@ -167,8 +166,7 @@ class Controls:
 
 
 def _noted(document: Document) -> tuple[ControlRow, ...]:
-    text = bytes(document.annotation(_ANNOTATION)).decode("utf-8", "replace")
     try:
-        return unpack_rows(text)
+        return unpack_rows(read_note(document, _ANNOTATION))
     except InvalidRequest:
         return ()  # of a version to come

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from underpaint.host import preset_tooltip, presets_for
 from underpaint.types import ModelInfo
 
 from .controller import Controller
+from .lorarows import LorasSection
 from .qt import Qt, QtWidgets
 from .widgets import PromptEdit, SeedEdit, narrow
 
@@ -32,7 +34,13 @@ class Details(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no 
         self.steps.setValue(choices.steps)
         self.steps.setToolTip("More steps take longer and show more detail")
         self.steps.valueChanged.connect(lambda value: controller.choose(steps=value))
-        column.addLayout(_form(("Model", self.model), ("Seed", self.seed), ("Steps", self.steps)))
+        self.preset = narrow(QtWidgets.QComboBox())
+        self.preset.activated.connect(lambda: controller.choose(preset=self.preset.currentData() or ""))
+        column.addLayout(
+            _form(("Model", self.model), ("Preset", self.preset), ("Seed", self.seed), ("Steps", self.steps))
+        )
+        self.loras = LorasSection(controller)
+        column.addWidget(self.loras)
         self.fold = QtWidgets.QToolButton()
         self.fold.setText("More")
         self.fold.setAutoRaise(True)
@@ -64,6 +72,7 @@ class Details(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no 
         controller.models_changed.connect(self.list_models)
         controller.changed.connect(self._on_changed)
         self.list_models()
+        self.loras.update_state()
 
     def list_models(self) -> None:
         """Fills the list of models, and what depends on the one that is chosen."""
@@ -85,6 +94,22 @@ class Details(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no 
         self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
         self.model.blockSignals(False)
         self._list_schedulers()
+        self._list_presets()
+
+    def _list_presets(self) -> None:
+        info, chosen = self._controller.model(), self._controller.choices.preset
+        self.preset.clear()
+        self.preset.addItem("none", "")
+        self.preset.setToolTip("Steps, guidance, scheduler and LoRA that belong together, for few steps")
+        for one in presets_for(info):
+            self.preset.addItem(one.title or one.name, one.name)
+            row = self.preset.count() - 1
+            self.preset.setItemData(row, preset_tooltip(one), Qt.ItemDataRole.ToolTipRole)
+            # Greyed out with its reason: what is missing and where it comes from.
+            self.preset.model().item(row).setEnabled(not one.problem)
+        if chosen and self.preset.findData(chosen) < 0:
+            self.preset.addItem(f"{chosen} (not found)" if info is not None else chosen, chosen)
+        self.preset.setCurrentIndex(max(0, self.preset.findData(chosen)))
 
     def _list_schedulers(self) -> None:
         info, chosen = self._controller.model(), self._controller.choices.scheduler
@@ -104,6 +129,7 @@ class Details(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no 
     def _on_model(self) -> None:
         self._controller.choose(model=self.model.currentData() or "")
         self._list_schedulers()
+        self._list_presets()
 
     def _on_scheduler(self) -> None:
         self._controller.choose(scheduler=self.scheduler.currentData() or "")
@@ -123,7 +149,12 @@ class Details(QtWidgets.QWidget):  # type: ignore[misc]  # Qt's classes have no 
         self.steps.setValue(choices.steps)
         self.guidance.setValue(choices.guidance if choices.guidance >= 0 else _AUTO_GUIDANCE)
         self.fold.setChecked(choices.details)
-        for combo, chosen in ((self.model, choices.model), (self.scheduler, choices.scheduler)):
+        self.loras.update_state()
+        for combo, chosen in (
+            (self.model, choices.model),
+            (self.preset, choices.preset),
+            (self.scheduler, choices.scheduler),
+        ):
             row = combo.findData(chosen)
             if row >= 0:
                 combo.setCurrentIndex(row)

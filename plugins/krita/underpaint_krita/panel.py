@@ -12,6 +12,7 @@ from .details import Details
 from .jobcard import JobCard, KeptBar
 from .more import MoreButton
 from .qt import Qt, QtCore, QtGui, QtWidgets
+from .regionrows import RegionsSection
 from .widgets import NoticeBar, PromptEdit, Strength, breakable, dot, narrow
 
 _LOOK_EVERY_MS = 400
@@ -50,8 +51,7 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self._add_prompt()
         self._add_fill()
         self._add_generate()
-        self.job = JobCard(controller)
-        self._column.addWidget(self.job)
+        self._add_lists()
         self._kept = KeptBar(controller)
         self._column.addWidget(self._kept)
         self._notices = QtWidgets.QVBoxLayout()
@@ -167,8 +167,16 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self._column.addWidget(self._image_row)
         self.more = MoreButton(self.controller)
         self._column.addWidget(self.more)
+
+    def _add_lists(self) -> None:
+        # The job comes first: below long lists nobody would see it.
+        self.job = JobCard(self.controller)
+        self._column.addWidget(self.job)
         self.controls = ControlsSection(self.controller)
         self._column.addWidget(self.controls)
+        self.regions = RegionsSection(self.controller)
+        self.regions.submitted.connect(self._run)
+        self._column.addWidget(self.regions)
 
     def _run(self) -> None:
         if self.controller.why_no_fill() and not self.controller.why_no_generate():
@@ -194,6 +202,7 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         if source == LAYER and not self.layer.view().isVisible():
             self._list_layers()
         self.controls.update_state()
+        self.regions.update_state()
         self._take_over()
         self._show_link()
 

@@ -16,7 +16,7 @@ from underpaint.errors import InvalidRequest, UnderpaintError, Violation
 from underpaint.hookspecs import ControlSource
 from underpaint.host.adapter import HostAdapter
 from underpaint.host.control_rows import ControlRow
-from underpaint.host.controls import AttachedControl
+from underpaint.host.controls import AttachedControl, AttachedMask
 from underpaint.host.offers import missing
 from underpaint.types import ModelInfo, PreprocessorInfo
 
@@ -54,10 +54,18 @@ class ControlOffers:
     preprocessors: tuple[PreprocessorInfo, ...] = ()
     """Those of the daemon; none while it has not told of them."""
 
+    @property
+    def masks(self) -> tuple[ControlPlace, ...]:
+        """Those that cover a part of the document: all but what is visible as a whole."""
+        return tuple(place for place in self.places if place.source.name != "merged")
+
     def place_of(self, row: ControlRow) -> ControlPlace | None:
         """What a row looks at; None if that is gone."""
-        wanted = _key(row.source, row.choice)
-        return next((place for place in self.places if place.key == wanted), None)
+        return place_named(self.places, row.source, row.choice)
+
+    def mask_of(self, row: ControlRow) -> ControlPlace | None:
+        """What says where a row counts; None where that is everywhere, or gone."""
+        return place_named(self.places, row.mask_source, row.mask_choice)
 
     def preprocessors_for(self, role: str) -> list[PreprocessorInfo]:
         """Those that make an image of this role, its own first. `AS_IT_IS` goes before them all."""
@@ -97,6 +105,12 @@ class ControlOffers:
         """The row for another part of the document."""
         return replace(row, source=place.source.name, choice=place.choice, title=place.title)
 
+    def with_mask(self, row: ControlRow, place: ControlPlace | None) -> ControlRow:
+        """The row that counts where `place` covers the document; None: everywhere."""
+        if place is None:
+            return replace(row, mask_source="", mask_choice="", mask_title="")
+        return replace(row, mask_source=place.source.name, mask_choice=place.choice, mask_title=place.title)
+
     def problem(self, row: ControlRow, model: ModelInfo | None) -> str:
         """Why a row cannot be used with `model` (None: not known yet), as a sentence; "" if it can."""
         if model is not None and (reason := why_no_controls(model)):
@@ -111,6 +125,8 @@ class ControlOffers:
             return f"{what} is gone: choose something else for the {role_title(row.role).lower()} image."
         if place.problem:
             return place.problem
+        if row.mask_source and (reason := self._mask_problem(row)):
+            return reason
         if not row.start < row.end:
             return "A control must end after it starts: raise its end, or lower its start."
         names = [one.name for one in self.preprocessors]
@@ -121,6 +137,13 @@ class ControlOffers:
             return chosen.problem
         return ""
 
+    def _mask_problem(self, row: ControlRow) -> str:
+        mask = self.mask_of(row)
+        if mask is None:
+            what = f"“{row.mask_title}”" if row.mask_title else "What it was masked by"
+            return f"{what} is gone: choose something else for where this counts, or everywhere."
+        return mask.problem
+
     def attach(self, rows: Iterable[ControlRow]) -> tuple[AttachedControl, ...]:
         """The rows as `Settings.controls` wants them. Raises `InvalidRequest` for one whose place is gone."""
         attached = []
@@ -129,6 +152,10 @@ class ControlOffers:
             if place is None:
                 wrong = Violation(f"controls[{number}].choice", "is nothing that this document has")
                 raise InvalidRequest(self.problem(row, None), violations=[wrong])
+            mask = self.mask_of(row)
+            if row.mask_source and mask is None:
+                wrong = Violation(f"controls[{number}].mask_choice", "is nothing that this document has")
+                raise InvalidRequest(self._mask_problem(row), violations=[wrong])
             attached.append(
                 AttachedControl(
                     source=place.source,
@@ -140,6 +167,7 @@ class ControlOffers:
                     model=row.model,
                     preprocessor=row.preprocessor,
                     parameters=row.parameters,
+                    mask=AttachedMask(mask.source, mask.choice) if mask is not None else None,
                 )
             )
         return tuple(attached)
@@ -181,6 +209,19 @@ def roles_of(models: Iterable[ModelInfo | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def control_models_for(models: Iterable[ModelInfo | None], role: str) -> tuple[str, ...]:
+    """Control models that know a role, of any of these models, the default first, each once."""
+    found = (
+        name
+        for model in models
+        if model is not None
+        for one in model.controls
+        if one.role == role
+        for name in one.models
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def why_no_controls(model: ModelInfo) -> str:
     """Why a model takes no control images at all, as a sentence; "" if it takes some."""
     if model.controls:
@@ -194,6 +235,12 @@ def why_no_controls(model: ModelInfo) -> str:
 def role_title(role: str) -> str:
     """A role for a list: "Line art" for "line-art"."""
     return role.replace("-", " ").capitalize()
+
+
+def place_named(places: Iterable[ControlPlace], source: str, choice: str) -> ControlPlace | None:
+    """The place of that source and choice; None if there is none."""
+    wanted = _key(source, choice)
+    return next((place for place in places if place.key == wanted), None)
 
 
 def _key(source: str, choice: str) -> str:

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from underpaint.host.adapter import HostAdapter
 
 
+@dataclass(frozen=True, slots=True)
+class AttachedMask:
+    """A control source whose coverage is a mask: a layer's alpha, the selection. White means all of it."""
+
+    source: ControlSource
+    choice: str = ""
+    """A key of what `ControlSource.choices` gave; "" where it has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedControl:
     """A control source, what is chosen of it, and what the picture shall keep to: a row of a panel.
@@ -32,6 +41,8 @@ class AttachedControl:
     model: str = ""
     preprocessor: str = ""
     parameters: Mapping[str, float] = field(default_factory=dict)
+    mask: AttachedMask | None = None
+    """Where it counts; None: everywhere."""
 
 
 def read_controls(
@@ -39,21 +50,27 @@ def read_controls(
 ) -> tuple[Control, ...]:
     """The controls of a job that paints `bounds`, with their pixels; each part of a document is read once.
 
-    On the host's main thread. Raises `HostError`, `PlaceGone` if what it reads is gone.
+    On the host's main thread; `cropped_controls` then makes coverage of the masks, in any thread. Raises
+    `HostError`, `PlaceGone` if what it reads is gone.
     """
     read: dict[tuple[str, str], Image] = {}
+
+    def pixels(source: ControlSource, choice: str) -> Image:
+        part = source.name, choice
+        if part not in read:
+            read[part] = source.read(adapter, document_id, bounds, choice)
+        return read[part]
+
     controls = []
     for one in attached:
-        part = one.source.name, one.choice
-        if part not in read:
-            read[part] = one.source.read(adapter, document_id, bounds, one.choice)
         controls.append(
             Control(
-                image=read[part],
+                image=pixels(one.source, one.choice),
                 role=one.role,
                 strength=one.strength,
                 start=one.start,
                 end=one.end,
+                mask=pixels(one.mask.source, one.mask.choice) if one.mask is not None else None,
                 model=one.model,
                 preprocessor=one.preprocessor,
                 parameters=one.parameters,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from underpaint.host.coverage import coverage_of
 from underpaint.types import MASK_FORMAT, Bounds, Control, Image, RowOrder
 
 
@@ -64,11 +65,19 @@ def outside_of(inner: Bounds, bounds: Bounds) -> Image:
 
 
 def cropped_controls(controls: Iterable[Control], bounds: Bounds) -> tuple[Control, ...]:
-    """The same with `cropped` images; an image that several share is one image still."""
+    """The same with `cropped` images, masks as coverage; an image that several share is one image still."""
     parts: dict[int, Image] = {}
-    found = []
-    for control in controls:
-        if id(control.image) not in parts:
-            parts[id(control.image)] = cropped(control.image, bounds)
-        found.append(replace(control, image=parts[id(control.image)]))
-    return tuple(found)
+
+    def part(image: Image) -> Image:
+        if id(image) not in parts:
+            parts[id(image)] = cropped(image, bounds)
+        return parts[id(image)]
+
+    return tuple(
+        replace(
+            control,
+            image=part(control.image),
+            mask=coverage_of(part(control.mask)) if control.mask is not None else None,
+        )
+        for control in controls
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underpaint.host.adapter import HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
+from underpaint.host.cropping import cropped_controls
 from underpaint.host.settings import Settings, title_of
 from underpaint.host.snapshot import Snapshot
 from underpaint.types import Bounds, JobOrigin, UpscaleRequest
@@ -45,7 +46,9 @@ def read_upscale(
         guidance_scale=settings.guidance_scale,
         scheduler=settings.scheduler,
         loras=settings.loras,
-        controls=read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds),
+        controls=cropped_controls(
+            read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds), canvas.bounds
+        ),
         tiling=settings.tiling,
         output=canvas.result_format,
     )

@@ -29,7 +29,7 @@ from underpaint.host.protocol import ClientProtocol
 from underpaint.host.settings import Settings, title_of
 from underpaint.host.snapshot import Asked, Snapshot
 from underpaint.host.task import Task, TaskState
-from underpaint.types import JobState, ModelList, PixelFormat, PreprocessorInfo
+from underpaint.types import JobState, LoraInfo, ModelList, PixelFormat, PreprocessorInfo
 
 OnDone = Callable[[Task], None]
 T = TypeVar("T")
@@ -279,15 +279,26 @@ class Session:
         self, on_preprocessors: Callable[[Sequence[PreprocessorInfo] | UnderpaintError], None]
     ) -> None:
         """Asks for what makes control images, for `control_offers`; as `models` does."""
+        self._ask("preprocessors", lambda client: client.preprocessors(), on_preprocessors)
 
-        def ask() -> None:
+    def loras(self, on_loras: Callable[[Sequence[LoraInfo] | UnderpaintError], None]) -> None:
+        """Asks for the LoRAs, for `loras_for`; as `models` does."""
+        self._ask("loras", lambda client: client.loras(), on_loras)
+
+    def _ask(
+        self,
+        name: str,
+        ask: Callable[[ClientProtocol], T],
+        on_answer: Callable[[T | UnderpaintError], None],
+    ) -> None:
+        def work() -> None:
             try:
-                found: Sequence[PreprocessorInfo] | UnderpaintError = self._connection.reach().preprocessors()
+                found: T | UnderpaintError = ask(self._connection.reach())
             except UnderpaintError as error:
                 found = error
-            self.adapter.run_on_main(partial(on_preprocessors, found))
+            self.adapter.run_on_main(partial(on_answer, found))
 
-        threading.Thread(target=ask, name="underpaint-preprocessors", daemon=True).start()
+        threading.Thread(target=work, name=f"underpaint-{name}", daemon=True).start()
 
     @property
     def tasks(self) -> tuple[Task, ...]:

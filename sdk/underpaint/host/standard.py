@@ -38,7 +38,8 @@ def refine(session: Session, values: Mapping[str, float | str]) -> Task:
 
 def remove(session: Session, values: Mapping[str, float | str]) -> Task:
     """Takes away what is selected: what is around it goes on there. No words needed."""
-    settings = replace(session.settings, strength=REMOVE_STRENGTH, fill_mode="border")
+    # Without words altogether: what regions say would come in place of what goes.
+    settings = replace(session.settings, strength=REMOVE_STRENGTH, fill_mode="border", regions=())
     if not settings.negative_prompt:
         # Without words, with and without them is the same: half the work.
         settings = replace(settings, guidance_scale=1.0)

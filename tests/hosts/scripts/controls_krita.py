@@ -69,6 +69,15 @@ def main(host: Host) -> Iterator[None]:
         still_unmodified=document.modified() == modified,
         picture=host.screenshot("row.png"),
     )
+
+    # Where it counts and which net knows it are unfolded.
+    host.report(folded=not box.mask.isVisible(), masks=entries(box.mask), nets=entries(box.model))
+    box.more.click()
+    pick(box.mask, "Background")
+    pick(box.model, "swatch-lines")
+    shown.ensureWidgetVisible(box)
+    yield from host.wait(0.5)
+    host.report(unfolded=box.mask.isVisible(), unfolded_picture=host.screenshot("unfolded.png"))
     before, order = whole(document), names(document)
     yield from host.until(shown.generate.isEnabled, named="the button")
     shown.generate.click()
@@ -82,6 +91,7 @@ def main(host: Host) -> Iterator[None]:
         order=names(document),
         followed=str(followed),
         sent=[sent["role"], sent["preprocessor"], sent["model"]],
+        masked="mask" in sent,
     )
     host.report(undone=(yield from stepped(host, "edit_undo", document, before)))
     yield from host.until(lambda: names(document) == order, named="the layers as before")
@@ -123,6 +133,7 @@ def main(host: Host) -> Iterator[None]:
             box.preprocessor.currentText(),
             box.strength.slider.value(),
             box.end.value(),
+            box.mask.currentText(),
         ]
     )
 

@@ -16,10 +16,12 @@ from underpaint.errors import InvalidRequest, PlaceGone
 from underpaint.hookspecs import ControlSource
 from underpaint.host import (
     MOST_ROWS,
+    AttachedMask,
     ControlOffers,
     ControlRow,
     Session,
     TaskState,
+    control_models_for,
     control_offers,
     pack_rows,
     roles_of,
@@ -132,6 +134,34 @@ def test_what_is_wrong_with_a_row_is_said_with_a_way_out(host: RecordingHost, fa
     assert blocked.problem(replace(good, preprocessor="pose"), SWATCH) == lacking.problem
     nothing = offers.with_place(good, named(offers, "Selection"))
     assert "Nothing is selected" in offers.problem(nothing, SWATCH)
+
+
+def test_a_row_counts_everywhere_or_where_something_covers_the_document(
+    host: RecordingHost, farm: Document
+) -> None:
+    offers = offers_in(host)
+    assert [place.title for place in offers.masks] == ["Sketch", "Field", "Selection"]
+    everywhere = offers.new_row(["depth"])
+    assert everywhere is not None and offers.mask_of(everywhere) is None
+    field = named(offers, "Field")
+    row = offers.with_mask(everywhere, field)
+    assert offers.mask_of(row) == field and offers.problem(row, SWATCH) == ""
+    (attached,) = offers.attach([row])
+    assert attached.mask == AttachedMask(field.source, field.choice)
+    assert offers.with_mask(row, None) == everywhere
+    assert "Nothing is selected" in offers.problem(offers.with_mask(row, named(offers, "Selection")), SWATCH)
+    lost = replace(row, mask_choice="gone")
+    assert offers.problem(lost, SWATCH).startswith("“Field” is gone: choose something else for where")
+    with pytest.raises(InvalidRequest, match="is gone") as refused:
+        offers.attach([lost])
+    assert refused.value.violations[0].field == "controls[0].mask_choice"
+
+
+def test_a_roles_control_models_are_offered_the_default_first() -> None:
+    lines = ModelInfo(name="a", controls=(ControlRole("line-art", ("fine", "coarse")),))
+    other = ModelInfo(name="b", controls=(ControlRole("line-art", ("coarse", "bold")), ControlRole("depth")))
+    assert control_models_for([lines, None, other], "line-art") == ("fine", "coarse", "bold")
+    assert control_models_for([lines, other], "depth") == ()
 
 
 def test_rows_are_attached_with_everything_that_they_say(host: RecordingHost, farm: Document) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.support.recording import RecordingHost
 from underpaint.client import connect
 from underpaint.errors import InvalidRequest, PlaceGone
-from underpaint.host import AttachedControl, Session, Settings, Task, TaskState
+from underpaint.host import AttachedControl, AttachedMask, Session, Settings, Task, TaskState
 from underpaint.host.extensions import Extensions
 from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.testing.fake_script import Script
@@ -139,6 +139,37 @@ def test_a_part_of_a_document_is_read_once_for_two_roles(
     finish(host, session.fill("a door", Settings(controls=(one, two))))
     first, second = specs[0].controls
     assert first.image == second.image
+
+
+@pytest.mark.parametrize("verb", ["fill", "upscale"])
+def test_what_a_layer_covers_is_where_a_control_counts(
+    host: RecordingHost, session: Session, daemon: FakeDaemon, verb: str
+) -> None:
+    masks: list[tuple[int, int, np.ndarray]] = []
+
+    def noted(spec: job_service_pb2.JobSpec) -> Script:
+        mask = spec.controls[0].mask
+        blob = daemon.blobs.sealed(mask.blob)
+        shape = blob.layout.height_px, blob.layout.width_px
+        pixels = np.frombuffer(blob.path.read_bytes(), np.uint8).reshape(shape).copy()
+        masks.append((mask.x_px, mask.y_px, pixels))
+        return Script()
+
+    daemon.script = noted
+    sketch = sketch_of(host)
+    masked = AttachedControl(
+        source=Extensions(()).control_sources["merged"],
+        role="depth",
+        mask=AttachedMask(sketch.source, sketch.choice),
+    )
+    settings = Settings(controls=(masked,))
+    task = session.fill("a door", settings) if verb == "fill" else session.upscale("a door", settings)
+    finish(host, task)
+    ((x, y, mask),) = masks
+    expected = np.zeros((200, 300), np.uint8)
+    expected[::10] = 255
+    np.testing.assert_array_equal(mask, expected[y : y + mask.shape[0], x : x + mask.shape[1]])
+    assert mask.any() and not mask.all()
 
 
 def test_a_layer_that_is_gone_fails_the_task_before_anything_is_sent(

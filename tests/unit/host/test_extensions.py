@@ -17,7 +17,7 @@ import underpaint
 from tests.support.recording import RecordingHost
 from underpaint.errors import InvalidRequest, PlaceGone
 from underpaint.hookspecs import HOSTS_GROUP, Verb, hookimpl
-from underpaint.host import Capability, Margins, Session, Settings, Task, TaskState
+from underpaint.host import AttachedRegion, Capability, Margins, Session, Settings, Task, TaskState
 from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.testing.reference import PaintLayer, Selection
@@ -161,6 +161,20 @@ def test_removing_heeds_what_is_to_be_avoided(host: RecordingHost, session: Sess
     host.finish(task)
     assert task.update is not None
     assert task.update.resolved["guidance_scale"] == 6.0
+
+
+@pytest.mark.parametrize(("name", "regions"), [("refine", 1), ("variation", 1), ("remove", 0)])
+def test_a_verb_has_the_regions_of_the_panel_unless_it_has_no_words(
+    host: RecordingHost, session: Session, name: str, regions: int
+) -> None:
+    host.documents["wall"].select(Selection.rectangle(Bounds(40, 30, 40, 30)))
+    source = extensions().control_sources["selection"]
+    session.settings = Settings(regions=(AttachedRegion(source=source, prompt="ivy"),))
+    verb = extensions().verbs[name]
+    task = verb.start(session, values_for(verb))
+    host.finish(task)
+    assert task.update is not None, task.error
+    assert len(task.update.resolved.get("regions", [])) == regions  # type: ignore[arg-type]
 
 
 def test_a_picture_is_expanded_by_a_layer_that_hangs_over_the_canvas(

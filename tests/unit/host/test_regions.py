@@ -15,8 +15,9 @@ from tests.support.recording import RecordingHost
 from underpaint.client import connect
 from underpaint.errors import PlaceGone
 from underpaint.host import AttachedControl, AttachedRegion, Session, Settings, Task, TaskState
+from underpaint.host.coverage import coverage_of
 from underpaint.host.extensions import Extensions
-from underpaint.host.regions import coverage_of, covering
+from underpaint.host.regions import covering
 from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.testing.fake_script import Script
 from underpaint.testing.reference import Document, PaintLayer, Selection
