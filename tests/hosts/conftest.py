@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import rootfs
+from tests.hosts import programs, rootfs
 from tests.hosts.mirror import HostsUnavailable
 from tests.hosts.sandbox import HostSandbox
 from tests.support.installation import Installation
 
 HERE = Path(__file__).parent
+SWATCH = programs.CHECKOUT / "sdk" / "swatch" / "underpaint_swatch" / "models"
 NOT_TESTED = pytest.StashKey[str]()
 
 
@@ -68,5 +69,17 @@ def daemon(sandbox: HostSandbox, tiny_root: Path, tmp_path: Path) -> Iterator[In
     (folder / "state").mkdir(parents=True)
     sandbox.bind(folder)
     installation = Installation(folder, sandbox.runtime, tiny_root)
+    yield installation
+    installation.close()
+
+
+@pytest.fixture
+def swatch(sandbox: HostSandbox, tmp_path: Path) -> Iterator[Installation]:
+    """A daemon that runs, with the model in the box and its control nets."""
+    folder = tmp_path / "daemon"
+    (folder / "state").mkdir(parents=True)
+    sandbox.bind(folder)
+    installation = Installation(folder, sandbox.runtime, SWATCH)
+    installation.serve()
     yield installation
     installation.close()

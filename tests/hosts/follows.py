@@ -14,7 +14,6 @@ sys.path.insert(0, str(CHECKOUT / "sdk" / "swatch"))
 from training import drawings
 from training.materials import BY_NAME
 
-MODELS = CHECKOUT / "sdk" / "swatch" / "underpaint_swatch" / "models"
 EDGE = 256
 PROMPT, SEED, GUIDANCE = "grey marble", 1, 1.5
 """The nets in the box keep to a drawing best at little guidance."""

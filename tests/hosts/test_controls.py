@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,6 @@ from underpaint.cli.packaging import build, install
 
 SCRIPTS = Path(__file__).parent / "scripts"
 MODEL = "swatch-lines"
-
-
-@pytest.fixture
-def swatch(sandbox: HostSandbox, tmp_path: Path) -> Iterator[Installation]:
-    """A daemon with the model in the box and its control nets."""
-    folder = tmp_path / "daemon"
-    (folder / "state").mkdir(parents=True)
-    sandbox.bind(folder)
-    installation = Installation(folder, sandbox.runtime, follows.MODELS)
-    installation.serve()
-    yield installation
-    installation.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import bpy
 import numpy as np
@@ -103,6 +103,16 @@ class BlenderAdapter(HostAdapter):
 
     def write_result(self, result: Result) -> None:
         """A new datablock: in-place pixel writes do not undo. Its users are re-pointed, in one undo push."""
+        self._write(result)
+        undo_push(f"Underpaint: {result.name}")
+
+    def write_results(self, results: Sequence[Result]) -> None:
+        """A new datablock each, in one undo push."""
+        for result in results:
+            self._write(result)
+        undo_push(f"Underpaint: {', '.join(result.name for result in results)}")
+
+    def _write(self, result: Result) -> None:
         if result.kind is ResultKind.TEXTURE:
             space = result.image.format.color_space
             if space is ColorSpace.DATA:
@@ -120,7 +130,6 @@ class BlenderAdapter(HostAdapter):
         if result.provenance is not None:
             made[RECORDS] = remembered(before, result.provenance)
         self.last_image = made.name
-        undo_push(f"Underpaint: {result.name}")
 
     def run_on_main(self, function: Callable[[], None]) -> None:
         """Queues for the add-on's timer, or for whoever pumps."""

@@ -8,7 +8,8 @@ plugin       the procedures that GIMP knows, and what they do when called
 ├── dialog       what a person sees before a job
 │   ├── controlrows  its list of controls
 │   ├── controldialog  the same for a control layer
-│   └── more         the same for a verb of a plug-in
+│   └── more         the same for a verb
+├── ownverbs     the verbs that underpaint brings, as procedures
 ├── verbs        the verbs that plug-ins have added
 ├── runner       a verb from start to end, with GIMP's progress bar
 │   ├── adapter      the host contract over libgimp

@@ -142,6 +142,18 @@ class GimpAdapter(HostAdapter):
         Gimp.displays_flush()
         self.written.append(layer)
 
+    def write_results(self, results: Sequence[Result]) -> None:
+        """All of them in one group of the undo history."""
+        layers = [result for result in results if result.kind is ResultKind.LAYER]
+        image = self._image(layers[0].document_id) if layers else None
+        if image is not None:
+            image.undo_group_start()
+        try:
+            super().write_results(results)
+        finally:
+            if image is not None:
+                image.undo_group_end()
+
     def run_on_main(self, function: Callable[[], None]) -> None:
         """Runs `function` in GLib's main loop, which `runner` and GTK's dialogs turn."""
         self._queue.post(function)

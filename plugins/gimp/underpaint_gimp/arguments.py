@@ -28,12 +28,21 @@ REMEMBERED = (
     "values",
 )
 """Properties that a dialog shows again the next time."""
+_OPERATIONS = {
+    "underpaint-fill": "inpaint",
+    "underpaint-refine": "inpaint",
+    "underpaint-remove": "inpaint",
+    "underpaint-expand": "inpaint",
+    "underpaint-variation": "img2img",
+    "underpaint-edit": "edit",
+}
 
 
-def add_common(procedure: Any, *, strength: float | None) -> None:
+def add_common(procedure: Any, *, strength: float | None, prompt: bool = True) -> None:
     """The arguments of every procedure that paints; `strength` None: without that one."""
     text = procedure.add_string_argument
-    text("prompt", "_Prompt", "What to paint", "", READWRITE)
+    if prompt:
+        text("prompt", "_Prompt", "What to paint", "", READWRITE)
     text("negative-prompt", "_Avoid", "What to keep out of the picture", "", READWRITE)
     text("model", "_Model", "A model's name or folder; empty: the daemon's default", "", READWRITE)
     text("seed", "Se_ed", "A whole number from 0 on; empty: a new one each time", "", READWRITE)
@@ -118,11 +127,9 @@ def values_of(config: Any) -> dict[str, float | str]:
 
 def operation_of(config: Any) -> str:
     """What a model must be able to do for these arguments; "" where only the verb knows."""
-    if config.find_property("verb") is not None:
-        return ""
-    if config.find_property("source") is None:
-        return "inpaint"
-    return "txt2img" if config.get_property("source") == WORDS else "img2img"
+    if config.find_property("source") is not None:
+        return "txt2img" if config.get_property("source") == WORDS else "img2img"
+    return _OPERATIONS.get(config.get_procedure().get_name(), "")
 
 
 def seed_of(config: Any) -> int | None:

@@ -14,6 +14,7 @@ from gi.repository import Gimp, GLib
 
 import underpaint
 from underpaint.errors import HostError, InvalidRequest, UnderpaintError
+from underpaint.hookspecs import Verb
 from underpaint.host import (
     Session,
     Settings,
@@ -26,7 +27,7 @@ from underpaint.host import (
     values_for,
 )
 
-from . import controls, documents, remembered, verbs
+from . import controls, documents, ownverbs, remembered, verbs
 from .adapter import GimpAdapter
 from .arguments import LAYER, PICTURE, settings_of, text_of, values_of
 from .runner import Runner
@@ -42,6 +43,11 @@ def fill(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
 def generate(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
     """*Generate*: returns the new layer."""
     return _paint(procedure, run_mode, image, config, _start_generate)
+
+
+def own_verb(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
+    """A verb of underpaint's own, such as *Remove Selection*: returns the new layer, of several the last."""
+    return _paint(procedure, run_mode, image, config, _start_own)
 
 
 def more(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
@@ -110,13 +116,24 @@ def _start_generate(session: Session, adapter: GimpAdapter, config: Any) -> Star
     )
 
 
+def _start_own(session: Session, adapter: GimpAdapter, config: Any) -> Start:
+    verb = ownverbs.own_verbs()[config.get_procedure().get_name()]
+    return _start_verb(verb, ownverbs.given_to(verb, config), session, adapter, config)
+
+
 def _start_more(session: Session, adapter: GimpAdapter, config: Any) -> Start:
-    verb = verbs.find(text_of(config, "verb"), adapter)
-    session.settings, given = _settings(session, adapter, config), values_of(config)
-    if reason := missing(verb, adapter):
-        raise HostError(reason)
+    verb, given = verbs.find(text_of(config, "verb"), adapter), values_of(config)
     if "prompt" in verb.texts:
         given["prompt"] = text_of(config, "prompt")
+    return _start_verb(verb, given, session, adapter, config)
+
+
+def _start_verb(
+    verb: Verb, given: dict[str, float | str], session: Session, adapter: GimpAdapter, config: Any
+) -> Start:
+    session.settings = _settings(session, adapter, config)
+    if reason := missing(verb, adapter):
+        raise HostError(reason)
     values_for(verb, **given)  # refuses here, before anything is started
     return lambda on_done: start_verb(session, verb, given, on_done=on_done)
 
@@ -148,7 +165,11 @@ def _paint(
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from . import controldialog, dialog, more
 
-            ask = {_start_more: more.ask, _start_control: controldialog.ask}.get(prepare, dialog.ask)
+            ask = {
+                _start_own: more.ask_for_own,
+                _start_more: more.ask,
+                _start_control: controldialog.ask,
+            }.get(prepare, dialog.ask)
             if not ask(procedure, config, session, adapter):
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
             remembered.remember(name, config)

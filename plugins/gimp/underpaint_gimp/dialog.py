@@ -55,7 +55,8 @@ class PaintDialog:
         """Whether the user wants the picture."""
         self._look()
         self._refresh()
-        self._prompt.get_child().grab_focus()
+        if self._prompt is not None:
+            self._prompt.get_child().grab_focus()
         timer = GLib.timeout_add(POLL_MS, self._refresh)
         try:
             return bool(self._window.run())
@@ -66,7 +67,9 @@ class PaintDialog:
     def _build(self) -> Any:
         config = self._config
         form = widgets.Form()
-        self._prompt = widgets.text_area(config, "prompt", "Enter paints; Shift+Enter begins a new line")
+        self._prompt = None
+        if config.find_property("prompt") is not None:
+            self._prompt = widgets.text_area(config, "prompt", "Enter paints; Shift+Enter begins a new line")
         self._add_fields(form)
         more = widgets.Form()
         self._model = widgets.NameChoice(config, "model", "The daemon's default")

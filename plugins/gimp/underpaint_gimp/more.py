@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""*More Verbs*: a verb that a plug-in has added, with a field for each of its values."""
+"""The dialogs of verbs: *More Verbs*, for those that plug-ins have added, and one for each of our own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from underpaint.hookspecs import Verb
 from underpaint.host import Session, fields_of, missing, tooltip_of
 from underpaint.types import Parameter
 
-from . import verbs, widgets
+from . import ownverbs, verbs, widgets
 from .adapter import GimpAdapter
 from .arguments import text_of, values_of
 from .dialog import GimpUi, Gtk, PaintDialog
@@ -25,6 +25,33 @@ def ask(procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> 
     return MoreDialog(procedure, config, session, adapter).run()
 
 
+def ask_for_own(procedure: Any, config: Any, session: Session, adapter: GimpAdapter) -> bool:
+    """The same for a verb that underpaint brings itself."""
+    GimpUi.init("underpaint")
+    return OwnDialog(procedure, config, session, adapter).run()
+
+
+class OwnDialog(PaintDialog):
+    """What the verb does above, what it takes below, each value an argument of its procedure."""
+
+    def _ok_label(self) -> str:
+        return "_Run"
+
+    def _add_fields(self, form: widgets.Form) -> None:
+        self._verb = ownverbs.own_verbs()[self._config.get_procedure().get_name()]
+        form.add("", Gtk.Label(label=tooltip_of(self._verb), xalign=0.0, wrap=True, max_width_chars=48))
+        if self._prompt is not None:
+            form.add("_Prompt", self._prompt)
+        for number in self._verb.numbers:
+            form.add(number.title, widgets.spin(self._config, number.name, *_steps(number), number.title))
+
+    def _refresh_fields(self) -> None:
+        """Nothing here depends on anything."""
+
+    def _refusal(self) -> str:
+        return missing(self._verb, self._adapter)
+
+
 class MoreDialog(PaintDialog):
     """The verb above, what it takes below; the values are one argument, so that GIMP can repeat them."""
 
@@ -32,7 +59,9 @@ class MoreDialog(PaintDialog):
         return "_Run"
 
     def _add_fields(self, form: widgets.Form) -> None:
-        self._verbs = {verb.name: verb for verb in verbs.extensions().verbs_for(self._adapter)}
+        own = {verb.name for verb in ownverbs.own_verbs().values()}  # they are in the menu
+        found = verbs.extensions().verbs_for(self._adapter)
+        self._verbs = {verb.name: verb for verb in found if verb.name not in own}
         if text_of(self._config, "verb") not in self._verbs and self._verbs:
             self._config.set_property("verb", next(iter(self._verbs)))
         titles = {name: verb.title for name, verb in self._verbs.items()}
@@ -87,9 +116,16 @@ class MoreDialog(PaintDialog):
 def _number(number: Parameter, given: object) -> tuple[float, Any]:
     fits = isinstance(given, (int, float)) and number.minimum <= given <= number.maximum
     value = float(given) if fits and isinstance(given, (int, float)) else number.default
-    step = number.step or (number.maximum - number.minimum) / _STEPS
+    step, digits = _steps(number)
     field = Gtk.SpinButton.new_with_range(number.minimum, number.maximum, step)
-    field.set_digits(0 if number.step == 1.0 else 3)
+    field.set_digits(digits)
     field.set_value(value)
     field.set_activates_default(True)
     return value, field
+
+
+def _steps(number: Parameter) -> tuple[float, int]:
+    """What a click on an arrow adds, and how many digits follow the point."""
+    if ownverbs.is_whole(number):
+        return 1.0, 0
+    return number.step or (number.maximum - number.minimum) / _STEPS, 3

@@ -12,7 +12,9 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402 - versions come first
 
-from . import arguments  # noqa: E402
+from underpaint.hookspecs import Verb  # noqa: E402
+
+from . import arguments, ownverbs  # noqa: E402
 
 FILL = "underpaint-fill"
 GENERATE = "underpaint-generate"
@@ -64,11 +66,12 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
 
     def do_query_procedures(self) -> list[str]:
         """Names for GIMP's procedure database."""
-        return list(_MENUS)
+        return [*_MENUS, *ownverbs.own_verbs()]
 
     def do_create_procedure(self, name: str) -> Any:
         """One procedure with its arguments, for GIMP's menus, scripts and batch mode."""
-        label, blurb, help_text = _MENUS[name]
+        verb = ownverbs.own_verbs().get(name)
+        label, blurb, help_text = _MENUS[name] if verb is None else _menu_of(verb)
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, _run, None)
         procedure.set_image_types("*")
         # With any layers selected, none among them: the picture is read as a whole.
@@ -81,7 +84,10 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
         procedure.set_attribution("The underpaint authors", "The underpaint authors", "2026")
         procedure.set_menu_label(label)
         procedure.add_menu_path(MENU)
-        if name == FILL:
+        if verb is not None:
+            arguments.add_common(procedure, strength=None, prompt="prompt" in verb.texts)
+            ownverbs.add_values(procedure, verb)
+        elif name == FILL:
             arguments.add_common(procedure, strength=1.0)
         elif name == GENERATE:
             arguments.add_common(procedure, strength=0.6)
@@ -91,15 +97,22 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
             arguments.add_common(procedure, strength=None)
         elif name == CONTROL:
             arguments.add_control_image(procedure)
-        if name in (FILL, GENERATE, MORE):
+        if verb is not None or name in (FILL, GENERATE, MORE):
             arguments.add_controls(procedure)
         if name == RESULTS:
             procedure.add_int_return_value(
                 "placed", "Placed", "How many pictures came in", 0, 2**31 - 1, 0, arguments.READWRITE
             )
         else:
-            procedure.add_layer_return_value("layer", "Layer", "The new layer", True, arguments.READWRITE)
+            procedure.add_layer_return_value(
+                "layer", "Layer", "The new layer; of several, the last", True, arguments.READWRITE
+            )
         return procedure
+
+
+def _menu_of(verb: Verb) -> tuple[str, str, str]:
+    made = "Lets the underpaint daemon on this computer do it; what comes of it enters GIMP as a layer."
+    return f"{verb.title}…", verb.description.rstrip("."), f"{verb.description} {made}"
 
 
 def _run(
@@ -115,7 +128,7 @@ def _run(
         CONTROL: calls.control_layer,
         RESULTS: calls.results,
     }
-    call = known[procedure.get_name()]
+    call = known.get(procedure.get_name(), calls.own_verb)
     return call(procedure, run_mode, image, config)
 
 

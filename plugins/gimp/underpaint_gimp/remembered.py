@@ -14,6 +14,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from .arguments import REMEMBERED
+from .ownverbs import names_of
 
 _PERSISTENT = 1
 
@@ -21,14 +22,14 @@ _PERSISTENT = 1
 def recall(name: str, config: Any) -> None:
     """Sets the arguments of procedure `name` to what they were the last time."""
     values = _load(name)
-    for key in _keys(config):
+    for key in _keys(name, config):
         if isinstance(values.get(key), type(config.get_property(key))):
             config.set_property(key, values[key])
 
 
 def remember(name: str, config: Any) -> None:
     """Keeps the arguments of procedure `name`."""
-    _save(name, {key: config.get_property(key) for key in _keys(config)})
+    _save(name, {key: config.get_property(key) for key in _keys(name, config)})
 
 
 def keep_notes(name: str, notes: Sequence[str]) -> None:
@@ -42,8 +43,9 @@ def last_notes(name: str) -> str:
     return " ".join(str(note) for note in notes) if isinstance(notes, list) else ""
 
 
-def _keys(config: Any) -> list[str]:
-    return [key for key in REMEMBERED if config.find_property(key) is not None]
+def _keys(name: str, config: Any) -> list[str]:
+    keys = dict.fromkeys((*REMEMBERED, *names_of(name)))
+    return [key for key in keys if config.find_property(key) is not None]
 
 
 def _load(name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from underpaint.host.control_offers import (
 )
 from underpaint.host.control_rows import MOST_ROWS, ControlRow, pack_rows, unpack_rows
 from underpaint.host.controls import AttachedControl, AttachedMask
-from underpaint.host.extensions import Extensions, load_extensions, values_for
+from underpaint.host.extensions import Extensions, load_extensions, standard_verbs, values_for
 from underpaint.host.lora_rows import (
     MOST_LORAS,
     lora_problem,
@@ -99,6 +99,7 @@ __all__ = [
     "remembered",
     "role_title",
     "roles_of",
+    "standard_verbs",
     "start_verb",
     "tooltip_of",
     "unpack_loras",

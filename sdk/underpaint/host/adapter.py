@@ -148,6 +148,14 @@ class HostAdapter(ABC):
         Raises `PlaceGone` if the document is gone: the result is then kept with its job.
         """
 
+    def write_results(self, results: Sequence[Result]) -> None:
+        """Brings pictures that belong together into their document, such as the maps of a material.
+
+        One undo step for all of them, where the program can; one each, unless an adapter says better.
+        """
+        for result in results:
+            self.write_result(result)
+
     @abstractmethod
     def run_on_main(self, function: Callable[[], None]) -> None:
         """Runs `function` soon on the main thread, in order. Called from any thread; returns at once."""

@@ -80,6 +80,11 @@ class Extensions:
         return sorted(found, key=lambda source: source.title)
 
 
+def standard_verbs() -> list[Verb]:
+    """The verbs that underpaint itself brings to every host, in order of title; looks for no plug-ins."""
+    return sorted(standard.underpaint_verbs(), key=lambda verb: verb.title)
+
+
 def load_extensions(environ: Mapping[str, str] | None = None) -> Extensions:
     """Loads every plug-in for hosts. Call it on the main thread; takes as long as their imports.
 

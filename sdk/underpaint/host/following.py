@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from underpaint.errors import DaemonUnreachable, JobCancelled, RequestIdReused
+from underpaint.errors import DaemonUnreachable, JobCancelled, RequestIdReused, UnderpaintError
 from underpaint.host.adapter import Capability, HostAdapter, Notice, Result, ResultKind
 from underpaint.host.connection import Connection
 from underpaint.host.mainthread import HoldMeter, Latest, MainCall
@@ -50,23 +50,27 @@ class Follower:
         return self._place(task, self._submit(task, shot), shot.origin, shot.kind, shot.place)
 
     def make_all(self, shots: Sequence[Snapshot], task: Task) -> TaskState:
-        """Submits a job for each, all of them at once, and places their results in order.
+        """Submits a job for each, all of them at once, and places their results together, in order.
 
-        A cancellation ends the job at hand and those after it; what is placed stays.
+        A cancellation ends the job at hand and those after it, and nothing is placed.
         """
         sent: list[_Sent] = []
+        results: list[Result] = []
         try:
             for shot in shots:
                 if task.cancel_requested:
                     raise JobCancelled("Cancelled before it was sent.")
                 sent.append(self._submit(task, shot))
-            for shot in shots:
-                self._place(task, sent[0], shot.origin, shot.kind, shot.place)
-                del sent[0]
-        except JobCancelled:
+            for one, shot in zip(sent, shots, strict=True):
+                results += self._results(task, one, shot.origin, shot.kind, shot.place)
+        except UnderpaintError:
+            # What belongs together comes together or not at all.
             for one in sent:
                 one.job.cancel()
             raise
+        self.on_main(partial(self._adapter.write_results, results), "writing the results")
+        for one in sent:
+            self._let_go(task, one)
         return TaskState.PLACED
 
     def finish_known(self, name: str, origin: JobOrigin, task: Task) -> TaskState:
@@ -100,6 +104,15 @@ class Follower:
     def _place(
         self, task: Task, sent: _Sent, origin: JobOrigin, kind: ResultKind, place: Bounds | None
     ) -> TaskState:
+        for result in self._results(task, sent, origin, kind, place):
+            self.on_main(partial(self._adapter.write_result, result), "writing the result")
+        self._let_go(task, sent)
+        return TaskState.PLACED
+
+    def _results(
+        self, task: Task, sent: _Sent, origin: JobOrigin, kind: ResultKind, place: Bounds | None
+    ) -> list[Result]:
+        """What a job makes, once it is done."""
         task.attach(sent.job.name, sent.job.cancel)
         final = self._wait(task, sent, place)
         for note in final.notes:
@@ -107,15 +120,17 @@ class Follower:
         made = provenance_of(final)
         if made is not None and not self.keep_words:
             made = without_words(made)
-        for image in self._fetch(task, sent):
-            result = Result(image, kind, origin.title, origin.document_id, origin.host_context, made)
-            self.on_main(partial(self._adapter.write_result, result), "writing the result")
+        return [
+            Result(image, kind, origin.title, origin.document_id, origin.host_context, made)
+            for image in self._fetch(task, sent)
+        ]
+
+    def _let_go(self, task: Task, sent: _Sent) -> None:
         # Placed: only jobs whose results still wait for a place stay in the daemon's list.
         try:
             self._through(task, sent, lambda job: job.delete())
         except DaemonUnreachable as lost:
             _log.warning("%s is placed, but stays in the daemon's list: %s", sent.job.name, lost)
-        return TaskState.PLACED
 
     def _wait(self, task: Task, sent: _Sent, place: Bounds | None) -> JobUpdate:
         def on_update(update: JobUpdate) -> None:

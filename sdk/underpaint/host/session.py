@@ -67,15 +67,22 @@ class Session:
 
     # Verbs: call them on the main thread.
 
-    def fill(self, prompt: str, settings: Settings | None = None, *, on_done: OnDone | None = None) -> Task:
-        """Paints the selection anew so that it fits the picture around it."""
+    def fill(
+        self,
+        prompt: str,
+        settings: Settings | None = None,
+        *,
+        verb: str = "Fill",
+        on_done: OnDone | None = None,
+    ) -> Task:
+        """Paints the selection anew so that it fits the picture around it. Without words, `verb` names it."""
         settings = settings or Settings()
 
         def read() -> Asked:
             known = self._connection.known_model(settings.model, "inpaint")
-            return snapshot.fill(self.adapter, prompt, settings, known, self.client_id)
+            return snapshot.fill(self.adapter, prompt, settings, known, self.client_id, verb)
 
-        return self._start(title_of(prompt, "Fill"), settings, "inpaint", read, on_done)
+        return self._start(title_of(prompt, verb), settings, "inpaint", read, on_done)
 
     def generate(
         self,
@@ -85,11 +92,13 @@ class Session:
         source_layer: str | None = None,
         from_picture: bool = False,
         edit: bool = False,
+        verb: str = "Generate",
         on_done: OnDone | None = None,
     ) -> Task:
         """A picture for the canvas: from words, from the layer `source_layer`, or from what is visible.
 
         `edit`: `prompt` is an instruction that says what to change in that layer, or else in what is visible.
+        Without words, `verb` names the layer.
         """
         settings = settings or Settings()
         from_picture = from_picture or edit
@@ -106,9 +115,10 @@ class Session:
                 source_layer=source_layer,
                 from_picture=from_picture,
                 edit=edit,
+                verb=verb,
             )
 
-        return self._start(title_of(prompt, "Generate"), settings, operation, read, on_done)
+        return self._start(title_of(prompt, verb), settings, operation, read, on_done)
 
     def expand(
         self,

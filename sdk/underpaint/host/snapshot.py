@@ -43,7 +43,12 @@ Asked = Callable[[ModelInfo], Snapshot]
 
 
 def fill(
-    adapter: HostAdapter, prompt: str, settings: Settings, model: ModelInfo | None, client_id: str
+    adapter: HostAdapter,
+    prompt: str,
+    settings: Settings,
+    model: ModelInfo | None,
+    client_id: str,
+    verb: str = "Fill",
 ) -> Asked:
     """The selection and the part of the canvas around it that the model looks at, and nothing more.
 
@@ -69,7 +74,7 @@ def fill(
     read = window(model or ANY_MODEL)
     image = adapter.read_merged(canvas.document_id, read)
     mask = adapter.read_selection(canvas.document_id, read)
-    origin = _origin(adapter, canvas, prompt, "Fill", client_id)
+    origin = _origin(adapter, canvas, prompt, verb, client_id)
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
         strength=strength,
@@ -138,10 +143,11 @@ def generate(
     source_layer: str | None = None,
     from_picture: bool = False,
     edit: bool = False,
+    verb: str = "Generate",
 ) -> Asked:
     """A picture for the whole canvas: from words, from one layer, or from the visible picture."""
     canvas = adapter.canvas()
-    origin = _origin(adapter, canvas, prompt, "Generate", client_id)
+    origin = _origin(adapter, canvas, prompt, verb, client_id)
     read = canvas.bounds
     if source_layer is None and not from_picture:
         # Where the picture hangs over the canvas there is nothing to read, and controls say nothing.

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 def variation(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is visible once more, a little different each time, as a new layer."""
     settings = replace(session.settings, strength=float(values["strength"]), seed=secrets.randbits(64))
-    return session.generate(str(values["prompt"]), settings, from_picture=True)
+    return session.generate(str(values["prompt"]), settings, from_picture=True, verb="Variation")
 
 
 def refine(session: Session, values: Mapping[str, float | str]) -> Task:
     """Paints what is selected once more and keeps what it shows: a new layer with more detail."""
     settings = replace(session.settings, strength=float(values["strength"]), fill_mode="keep")
-    return session.fill(str(values["prompt"]), settings)
+    return session.fill(str(values["prompt"]), settings, verb="Refine")
 
 
 def remove(session: Session, values: Mapping[str, float | str]) -> Task:
@@ -43,7 +43,7 @@ def remove(session: Session, values: Mapping[str, float | str]) -> Task:
     if not settings.negative_prompt:
         # Without words, with and without them is the same: half the work.
         settings = replace(settings, guidance_scale=1.0)
-    return session.fill("", settings)
+    return session.fill("", settings, verb="Remove")
 
 
 def expand(session: Session, values: Mapping[str, float | str]) -> Task:
@@ -54,7 +54,7 @@ def expand(session: Session, values: Mapping[str, float | str]) -> Task:
 
 def edit(session: Session, values: Mapping[str, float | str]) -> Task:
     """Changes what is visible as the prompt says, as a new layer."""
-    return session.generate(str(values["prompt"]), session.settings, edit=True)
+    return session.generate(str(values["prompt"]), session.settings, edit=True, verb="Edit")
 
 
 def maps(session: Session, values: Mapping[str, float | str]) -> Task:

@@ -69,3 +69,14 @@ def test_a_host_without_layers_gets_pictures_of_their_own(
     assert {(result.kind, result.document_id) for result in host.results} == {(ResultKind.TEXTURE, "")}
     spaces = [result.image.format.color_space for result in host.results]
     assert spaces.count(ColorSpace.DATA) == 1 and spaces[1] is ColorSpace.DATA
+
+
+def test_maps_come_together_in_one_call_so_that_a_host_can_make_them_one_step(
+    session: Session, host: RecordingHost, paper: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(
+        host, "write_results", lambda results: calls.append([result.name for result in results])
+    )
+    host.finish(session.maps())
+    assert calls == [[one.title for one in MAPS]]

@@ -15,7 +15,7 @@ import pytest
 import underpaint
 from tests.unit.cli.packaging.conftest import SAMPLE
 from underpaint.cli.packaging import HOSTS, build, closure, libraries
-from underpaint.cli.packaging.archive import File, Files, digest, read_zip, write_zip
+from underpaint.cli.packaging.archive import File, Files, digest, read_zip, time_of, write_zip
 from underpaint.cli.packaging.build import files_of, semantic_version
 from underpaint.cli.packaging.closure import Closure, Module
 from underpaint.cli.packaging.imports import imports_of
@@ -131,6 +131,14 @@ def test_blenders_manifest_has_our_version(tmp_path: Path) -> None:
 )
 def test_versions_become_semantic(version: str, semantic: str) -> None:
     assert semantic_version(version) == semantic
+
+
+def test_another_version_unpacks_to_files_of_another_time(sample_files: Files) -> None:
+    # By that GIMP and Python know that what they kept of an older one is out of date.
+    changed = {**sample_files, "one-more": File(b"")}
+    times = [time_of(files) for files in (sample_files, dict(reversed(sample_files.items())), changed)]
+    assert times[0] == times[1] != times[2]
+    assert all(1980 <= time[0] <= 2000 for time in times)
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path, sample_files: Files) -> None:
