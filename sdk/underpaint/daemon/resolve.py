@@ -30,7 +30,8 @@ from underpaint.daemon.region_specs import resolve_regions
 from underpaint.daemon.safety import Safety
 from underpaint.daemon.scan import FoundModel
 from underpaint.daemon.scheduler_specs import check_scheduler
-from underpaint.errors import LimitExceeded, ModelNotFound, OperationUnsupported, Violation
+from underpaint.daemon.work import check_work, pixels_beside
+from underpaint.errors import ModelNotFound, OperationUnsupported, Violation
 from underpaint.v1.image_pb2 import ImageLayout, ImageRef
 from underpaint.v1.job_service_pb2 import RESULT_FORM_MERGED, JobSpec
 from underpaint.wire.images import format_of
@@ -117,10 +118,11 @@ class Resolver:
             await resolve_loras(spec, model, self._loras)
             await embedding_sources(spec, model, self._models)
             asked.tile_px = asked.tile_px or model.traits.native_size
-            self._work(max(1, round(spec.steps * asked.strength)), asked.width_px, asked.height_px)
             masks = resolve_regions(spec, model, window_of(spec, "upscale", images), self._blobs)
             needed = {f"region-{number}": mask for number, mask in enumerate(masks)}
             needed |= await self._steer(spec, "upscale", model, images)
+            steps = max(1, round(spec.steps * asked.strength))
+            await self._check_work(spec, steps, asked.width_px, asked.height_px)
         spec.result_form = RESULT_FORM_MERGED
         complete_output(spec, "upscale", images)
         self._blobs.check_room(result_bytes(spec, asked.width_px, asked.height_px))
@@ -160,7 +162,10 @@ class Resolver:
         self._room(spec, images)
         masks = resolve_regions(spec, model, window_of(spec, operation, images), self._blobs)
         images |= {f"region-{number}": mask for number, mask in enumerate(masks)}
-        return images | await self._steer(spec, operation, model, images)
+        needed = await self._steer(spec, operation, model, images)
+        window = window_of(spec, operation, images)
+        await self._check_work(spec, spec.steps, window.width, window.height)
+        return images | needed
 
     async def _steer(
         self, spec: JobSpec, operation: str, model: FoundModel, images: dict[str, Entry]
@@ -216,18 +221,12 @@ class Resolver:
         layout = images["image"].layout if images else None
         width = layout.width_px if layout else spec.text_to_image.width_px
         height = layout.height_px if layout else spec.text_to_image.height_px
-        self._work(spec.steps, width, height)
+        check_work(spec.steps, width, height, self._max_step_pixels)
         self._blobs.check_room(result_bytes(spec, width, height))
 
-    def _work(self, steps: int, width: int, height: int) -> None:
-        work = steps * width * height
-        if work > self._max_step_pixels:
-            raise LimitExceeded(
-                f"{steps} steps of {width}x{height} pixels are {work} pixel steps, more than the "
-                f"{self._max_step_pixels} that this daemon takes: fewer steps or a smaller picture, or raise "
-                "UNDERPAINT_MAX_STEP_PIXELS and restart it.",
-                metadata={"limit": "step_pixels", "maximum": str(self._max_step_pixels)},
-            )
+    async def _check_work(self, spec: JobSpec, steps: int, width: int, height: int) -> None:
+        beside = await pixels_beside(spec, width * height, self._controls)
+        check_work(steps, width, height, self._max_step_pixels, beside)
 
 
 def _how_to_get(operation: str) -> str:

@@ -24,6 +24,8 @@ T2I_ADAPTER: Final = "t2i-adapter"
 IP_ADAPTER: Final = "ip-adapter"
 REDUX: Final = "redux"
 """FLUX.1 Redux, which makes words of pictures; a diffusers folder."""
+REDUX_WORDS: Final = 729
+"""How many of one: SigLIP's patches, 27 times 27."""
 UPSCALER: Final = "upscaler"
 ESTIMATOR: Final = "estimator"
 """A network that looks at a picture for a preprocessor; a folder as transformers writes it."""

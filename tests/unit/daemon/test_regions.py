@@ -17,7 +17,7 @@ from tests.unit.daemon.harness import (
     write_model,
 )
 from underpaint.daemon.runner import inputs_of
-from underpaint.errors import BlobNotFound, InvalidRequest
+from underpaint.errors import BlobNotFound, InvalidRequest, LimitExceeded
 from underpaint.v1 import job_service_pb2 as pb
 from underpaint.v1 import model_service_pb2
 
@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(tmp_path_factory.mktemp("home"))
     write_model(home.models, "tiny")
     write_control(home.models, "lines", "line-art")
-    with home.daemon():
+    with home.daemon(UNDERPAINT_MAX_STEP_PIXELS=str(64 * 64 * 100)):
         yield home
     shutil.rmtree(home.runtime, ignore_errors=True)
 
@@ -48,9 +48,9 @@ async def region(caller: Caller, prompt: str = "moss", *, x: int = 0, control: b
     return made
 
 
-async def submit(caller: Caller, *regions: pb.Region) -> pb.Job:
+async def submit(caller: Caller, *regions: pb.Region, steps: int = 0) -> pb.Job:
     size = pb.TextToImage(width_px=64, height_px=64)
-    return await caller.submit(spec=pb.JobSpec(text_to_image=size, regions=regions))
+    return await caller.submit(spec=pb.JobSpec(text_to_image=size, regions=regions, steps=steps))
 
 
 async def test_masks_are_held_and_controls_become_the_pictures_own(caller: Caller) -> None:
@@ -82,6 +82,14 @@ async def test_a_mask_must_be_there_and_have_one_channel(caller: Caller) -> None
     with pytest.raises(InvalidRequest, match="must have one channel, got rgba") as caught:
         await submit(caller, await region(caller), coloured)
     assert caught.value.violations[0].field == "spec.regions[1].mask"
+
+
+async def test_a_region_counts_as_one_more_picture_of_what_the_daemon_takes(caller: Caller) -> None:
+    first, second = await region(caller), await region(caller, "sky")
+    assert (await submit(caller, first, steps=50)).resolved.steps == 50
+    with pytest.raises(LimitExceeded, match="and 8192 beside, for regions.*fewer regions") as caught:
+        await submit(caller, first, second, steps=50)
+    assert caught.value.metadata["limit"] == "step_pixels"
 
 
 async def test_the_list_says_which_models_take_regions(caller: Caller) -> None:

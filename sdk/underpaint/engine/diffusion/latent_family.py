@@ -17,6 +17,7 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.diffusion.components import Components
+from underpaint.engine.diffusion.extent import extent_of
 from underpaint.engine.diffusion.job import DiffusionTask, prepare_task
 from underpaint.engine.diffusion.latent_tools import (
     LatentsTask,
@@ -228,9 +229,11 @@ class LatentFamily(ABC):
 
     def batch_limit(self, task: Task) -> int:
         """Small latents leave a device idle, large ones do not; see `Family.batch_limit`."""
-        size = cast(DiffusionTask, task).current.size
-        cells = size.width * size.height // self._parts.factor**2
-        return max(1, min(MAX_BATCH, (CPU_CELLS if self._parts.device == "cpu" else GPU_CELLS) // cells))
+        job = cast(DiffusionTask, task)
+        size = job.current.size
+        cells = size.width * size.height // self._parts.factor**2 * extent_of(job, self._parts).work
+        limit = (CPU_CELLS if self._parts.device == "cpu" else GPU_CELLS) / cells
+        return max(1, min(MAX_BATCH, int(limit)))
 
     def needs(self, tasks: Sequence[Task]) -> Need:
         """What the next step computes with; see `underpaint.engine.memory.ladder.Estimated`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from underpaint.engine.diffusion.extent import extent_of
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.parts import Parts
-from underpaint.engine.memory.estimates import TEXT_BYTES, Need, denoiser_bytes
+from underpaint.engine.memory.estimates import TEXT_BYTES, Need, bias_bytes, denoiser_bytes
 from underpaint.geometry import Size
 from underpaint.types import StageKind
 
@@ -18,10 +19,21 @@ def step_needs(jobs: Sequence[DiffusionTask], parts: Parts, family: str) -> Need
         case StageKind.ENCODING_TEXT:
             return Need(f"{family} text", TEXT_BYTES if parts.device != "cpu" else 0)
         case StageKind.DENOISING:
-            rows = len(jobs) * (2 if jobs[0].guided else 1)
-            width = parts.dtype.itemsize
+            extent, width = extent_of(jobs[0], parts), parts.dtype.itemsize
+            rows, cells = len(jobs) * extent.rows, current.size.width * current.size.height // parts.factor**2
             config = parts.denoiser_config
-            return Need(f"{family} denoise", denoiser_bytes(config, current.size, parts.factor, rows, width))
+            needed = denoiser_bytes(
+                config,
+                current.size,
+                parts.factor,
+                rows,
+                width,
+                words=extent.words,
+                pictures=extent.pictures,
+            )
+            if extent.biased:
+                needed += bias_bytes(extent.tokens(cells), rows, width)
+            return Need(f"{family} denoise", needed)
         case StageKind.DECODING:
             return vae.need(_tile(current.size, current.decode_edge * vae.factor), len(jobs), encoding=False)
         case StageKind.ENCODING_IMAGE if jobs[0].looking_at is None:

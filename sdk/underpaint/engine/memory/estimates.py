@@ -79,8 +79,20 @@ class Estimates:
             log.warning("measured memory cannot be kept", path=str(self._path), problem=str(error))
 
 
-def denoiser_bytes(config: Mapping[str, Any], size: Size, factor: int, rows: int, width_bytes: int) -> int:
-    """For one forward pass of a U-Net or transformer over `rows` pictures of `size`, in pixels."""
+def denoiser_bytes(
+    config: Mapping[str, Any],
+    size: Size,
+    factor: int,
+    rows: int,
+    width_bytes: int,
+    *,
+    words: int = TEXT_TOKENS,
+    pictures: int = 1,
+) -> int:
+    """For one forward pass of a U-Net or transformer over `rows` pictures of `size`, in pixels.
+
+    A transformer reads `words` tokens of text and `pictures` of that size in each row.
+    """
     cells = (size.width // factor) * (size.height // factor)
     if "block_out_channels" in config:
         attends = str(config.get("down_block_types", ["Down"])[0]).startswith("CrossAttn")
@@ -88,7 +100,12 @@ def denoiser_bytes(config: Mapping[str, Any], size: Size, factor: int, rows: int
         return int(rows * cells * config["block_out_channels"][0] * widths * width_bytes)
     inner = int(config.get("num_attention_heads", 24)) * int(config.get("attention_head_dim", 128))
     # Two by two cells make a token.
-    return int(rows * (cells // 4 + TEXT_TOKENS) * inner * TRANSFORMER_WIDTHS * width_bytes)
+    return int(rows * (pictures * cells // 4 + words) * inner * TRANSFORMER_WIDTHS * width_bytes)
+
+
+def bias_bytes(tokens: int, rows: int, width_bytes: int) -> int:
+    """For what a transformer is told of which token reads which: made in float32, read in its own format."""
+    return rows * tokens**2 * (4 + width_bytes)
 
 
 def vae_bytes(config: Mapping[str, Any], size: Size, rows: int, width_bytes: int, *, encoding: bool) -> int:

@@ -9,8 +9,10 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel, UNet2DConditionModel
 
-from underpaint.engine.memory.estimates import TEXT_TOKENS, denoiser_bytes, vae_bytes
+from underpaint.engine.memory.estimates import TEXT_TOKENS, bias_bytes, denoiser_bytes, vae_bytes
 from underpaint.engine.memory.meter import FusedAttention, Meter
+from underpaint.engine.regions.attention import attending
+from underpaint.engine.regions.joint import bias
 from underpaint.geometry import Size
 
 SIZE = Size(1024, 768)
@@ -78,6 +80,42 @@ def test_the_estimate_of_a_full_size_denoiser_is_what_it_computes_with(make: Cal
     denoiser, compute = make()
     estimate = denoiser_bytes(denoiser.config, SIZE, 8, ROWS, 2)
     assert 1.0 <= estimate / peak(lambda: compute(denoiser)) <= 1.1
+
+
+@pytest.mark.parametrize(("make", "width"), [(sd15, 768), (sdxl, 2048)])
+def test_regions_told_by_place_take_no_more_than_a_picture_without(
+    make: Callable[[], Any], width: int
+) -> None:
+    unet, compute = make()
+    texts = [empty(ROWS, 77, width) for _ in range(4)]
+    shares = empty(ROWS, 5, SIZE.height // 8, SIZE.width // 8)
+    with attending(unet, texts, shares, 0):
+        measured = peak(lambda: compute(unet))
+    assert 1.0 <= denoiser_bytes(unet.config, SIZE, 8, ROWS, 2) / measured <= 1.1
+
+
+def test_the_estimate_knows_what_a_transformer_reads_beside_its_picture() -> None:
+    transformer, _ = flux()
+    tokens, texts = SIZE.width * SIZE.height // 256, 3
+    words = texts * TEXT_TOKENS
+
+    def compute() -> None:
+        shares = [torch.empty((texts, tokens), device="meta") for _ in range(ROWS)]
+        reads = bias(shares, TEXT_TOKENS, 2).to(torch.bfloat16)
+        transformer(
+            hidden_states=empty(ROWS, 2 * tokens, 64),
+            encoder_hidden_states=empty(ROWS, words, 4096),
+            pooled_projections=empty(ROWS, 768),
+            timestep=empty(ROWS),
+            guidance=empty(ROWS),
+            txt_ids=empty(words, 3),
+            img_ids=empty(2 * tokens, 3),
+            joint_attention_kwargs={"attention_mask": reads},
+        )
+
+    estimate = denoiser_bytes(transformer.config, SIZE, 8, ROWS, 2, words=words, pictures=2)
+    estimate += bias_bytes(words + 2 * tokens, ROWS, 2)
+    assert 0.9 <= estimate / peak(compute) <= 1.3
 
 
 def test_the_estimate_of_a_full_size_vae_is_what_it_computes_with() -> None:
