@@ -193,6 +193,40 @@ def build_tiny_flux_reference(path: Path, *, seed: int = 0, blocks: int = 1, xla
     return path
 
 
+def build_tiny_control_lora(path: Path, *, seed: int = 0, whole: bool = True) -> Path:
+    """Writes a LoRA with which such a model reads a control image to `path`, in diffusers' names.
+
+    `whole`: with trained biases and normalisations, as the released ones; else factors alone.
+    """
+    noise = torch.Generator().manual_seed(900 + seed)
+    width, rank, read = 16, 2, 4 * _LATENT
+    layers = {
+        "x_embedder": (2 * read, width),
+        "time_text_embed.timestep_embedder.linear_1": (256, width),
+        "transformer_blocks.0.norm1.linear": (width, 6 * width),
+        "transformer_blocks.0.attn.to_q": (width, width),
+        "transformer_blocks.0.ff_context.net.2": (4 * width, width),
+        "single_transformer_blocks.0.proj_out": (5 * width, width),
+        "proj_out": (width, read),
+    }
+    tensors = {}
+    for name, (inputs, outputs) in layers.items():
+        tensors[f"{name}.lora_A.weight"] = torch.randn(rank, inputs, generator=noise) / inputs**0.5
+        tensors[f"{name}.lora_B.weight"] = torch.randn(outputs, rank, generator=noise) / rank**0.5
+        if name == "x_embedder":
+            # The image shall be seen.
+            tensors[f"{name}.lora_B.weight"] *= 8.0
+        if whole:
+            tensors[f"{name}.lora_B.bias"] = torch.randn(outputs, generator=noise) / 4.0
+    if whole:
+        for block in ("transformer_blocks.0", "single_transformer_blocks.0"):
+            for norm in ("q", "k"):
+                tensors[f"{block}.attn.norm_{norm}.weight"] = 1.0 + torch.rand(8, generator=noise)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({f"transformer.{name}": tensor for name, tensor in tensors.items()}, path)
+    return path
+
+
 def _index(kind: FluxKind) -> dict[str, object]:
     return {
         "_class_name": _CLASSES[kind],

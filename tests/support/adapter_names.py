@@ -74,6 +74,50 @@ def xlabs() -> State:
     return made
 
 
+def flux_control() -> State:
+    """A LoRA of FLUX Depth as BFL name it, of rank 2: all layers, with biases and normalisations."""
+    width, half = 3072, torch.bfloat16
+    mlp = 4 * width
+    linear = {
+        "img_in": (128, width),
+        "txt_in": (4096, width),
+        "time_in.in_layer": (256, width),
+        "time_in.out_layer": (width, width),
+        "vector_in.in_layer": (768, width),
+        "vector_in.out_layer": (width, width),
+        "guidance_in.in_layer": (256, width),
+        "guidance_in.out_layer": (width, width),
+        "final_layer.linear": (width, 64),
+        "final_layer.adaLN_modulation.1": (width, 2 * width),
+    }
+    norms = []
+    for block in range(19):
+        for side in ("img", "txt"):
+            name = f"double_blocks.{block}.{side}"
+            linear |= {
+                f"{name}_mod.lin": (width, 6 * width),
+                f"{name}_attn.qkv": (width, 3 * width),
+                f"{name}_attn.proj": (width, width),
+                f"{name}_mlp.0": (width, mlp),
+                f"{name}_mlp.2": (mlp, width),
+            }
+            norms += [f"{name}_attn.norm.{one}_norm.scale" for one in ("query", "key")]
+    for block in range(38):
+        name = f"single_blocks.{block}"
+        linear |= {
+            f"{name}.modulation.lin": (width, 3 * width),
+            f"{name}.linear1": (width, 3 * width + mlp),
+            f"{name}.linear2": (width + mlp, width),
+        }
+        norms += [f"{name}.norm.{one}_norm.scale" for one in ("query", "key")]
+    tensors = {norm: torch.ones(128, dtype=half) for norm in norms}
+    for name, (inputs, outputs) in linear.items():
+        tensors[f"{name}.lora_A.weight"] = torch.zeros(2, inputs, dtype=half)
+        tensors[f"{name}.lora_B.weight"] = torch.zeros(outputs, 2, dtype=half)
+        tensors[f"{name}.lora_B.bias"] = torch.zeros(outputs, dtype=half)
+    return tensors
+
+
 def loha(family: str) -> State:
     """LyCORIS' Hadamard product."""
     made: State = {}

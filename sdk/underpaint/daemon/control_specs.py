@@ -29,10 +29,18 @@ async def resolve_controls(
     or BlobStateError.
     """
     needed: list[Entry] = []
+    loras: list[str] = []
     for number, control in enumerate(spec.controls):
         where = f"spec.controls[{number}]"
         complete_control(control)
         chosen = await _choose(control, where, model, index)
+        if chosen.traits is not None and chosen.traits.kind == kinds.CONTROL_LORA:
+            loras.append(chosen.name)
+            if len(loras) > 1:
+                text = (
+                    f"one control LoRA can be worn at a time, {' and '.join(loras)} are named: leave one out"
+                )
+                raise_for([Violation(f"{where}.model", text)])
         if control.preprocessor:
             wanted = complete(control, plugins.preprocessors, where, edges_of(spec))
             await function_of(wanted, index.models)
@@ -109,6 +117,11 @@ async def _choose(control: Control, where: str, model: FoundModel, index: Contro
     ):
         text = "is read by the model itself, everywhere and in every step: no strength, start, end or mask"
         raise_for([Violation(where, text)])
+    if found.traits.kind == kinds.CONTROL_LORA and control.HasField("mask"):
+        text = (
+            f"{found.name!r} changes the model as a whole: it takes no mask; strength, start and end it does"
+        )
+        raise_for([Violation(f"{where}.mask", text)])
     if not itself and not fits(found, model):
         others = sorted({name for one in roles for name in one.models})
         base = base_for(found.traits.kind, model)

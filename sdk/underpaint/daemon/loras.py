@@ -71,6 +71,7 @@ class LoraIndex:
             # Only an absolute path leaves the roots, and only because the user wrote it out.
             lora = await asyncio.to_thread(self._at, Path(os.path.normpath(name)), name)
         else:
+            await self._refuse_controls(name)
             lora = await asyncio.to_thread(self._look, _named(name, known))
         if lora.problem:
             raise ModelUnusable(
@@ -78,6 +79,18 @@ class LoraIndex:
                 metadata={"model": lora.name, "path": str(lora.path)},
             )
         return lora
+
+    async def _refuse_controls(self, name: str) -> None:
+        """Raises ModelUnusable for a LoRA that counts through a control."""
+        wanted = name.removeprefix(PREFIX).removesuffix(".safetensors")
+        for found in await self._models.all(kinds.CONTROL_LORA, recent=True):
+            own = found.name.removeprefix(f"{kinds.CONTROL_LORA}:")
+            if wanted in (own, own.rpartition("/")[2]):
+                raise ModelUnusable(
+                    f"The LoRA {name!r} reads a control image: name it as the model of a control, on the "
+                    f"command line --control depth=IMAGE,model={own}.",
+                    metadata={"model": name, "path": str(found.path)},
+                )
 
     def _at(self, path: Path, name: str) -> FoundLora:
         try:

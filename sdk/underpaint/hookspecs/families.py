@@ -39,7 +39,8 @@ class ModelTraits:
     control_base: str = ""
     """What a control net must agree with to fit, in words; "" takes none."""
     adapter_bases: Mapping[str, str] = field(default_factory=dict)
-    """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter", "redux"."""
+    """The same for control models of other kinds, by kind: "ip-adapter", "t2i-adapter", "control-lora" or
+    "redux"."""
     shown_role: str = ""
     """The role of the control image that the model itself reads in every step; "": it reads none."""
     lora_base: str = ""
@@ -59,7 +60,8 @@ class ControlTraits:
     title: str = ""
     license: str = ""
     kind: str = "control-net"
-    """How it steers: "control-net", "control-net-union", "t2i-adapter", "ip-adapter" or "redux"."""
+    """How it steers: "control-net", "control-net-union", "t2i-adapter", "ip-adapter", "control-lora" or
+    "redux"."""
     encoder: str = ""
     """The image encoder that it needs: "projects to N" or "N wide" of CLIP, "SigLIP, N wide"; "": none."""
 
@@ -101,7 +103,7 @@ class FamilyDescriptor:
     where a control model is a pipeline (FLUX.1 Redux) it gets the parsed `model_index.json`. None: the family
     has none.
     `recognise_control_file(path, kind)` does it for a control model in one safetensors file whose header says
-    that it is of `kind`: "ip-adapter", "t2i-adapter" or "control-net".
+    that it is of `kind`: "ip-adapter", "t2i-adapter", "control-lora" or "control-net".
     `recognise_file(path, probe, companions)` does the same for a single weight file, of which `probe` tells
     what its header says; left out by a family that runs folders only.
     `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from underpaint.weights.denoisers import (
+    FLUX_CHANNELS,
     FLUX_CONTEXT,
     REFINER_CONTEXT,
     SD2_CONTEXT,
     SD15_CONTEXT,
     SDXL_CONTEXT,
 )
-from underpaint.weights.kinds import CONTROL_NET, EMBEDDING, IP_ADAPTER, LORA, T2I_ADAPTER, UNKNOWN
+from underpaint.weights.kinds import (
+    CONTROL_LORA,
+    CONTROL_NET,
+    EMBEDDING,
+    IP_ADAPTER,
+    LORA,
+    T2I_ADAPTER,
+    UNKNOWN,
+)
 from underpaint.weights.listing import Listing
 
 _CONTEXTS = {SD15_CONTEXT: "sd15", SD2_CONTEXT: "sd2", SDXL_CONTEXT: "sdxl", REFINER_CONTEXT: "sdxl-refiner"}
@@ -33,6 +42,8 @@ _LORA_ENDS = (
 )
 # FLUX's blocks as LoRAs name them: kohya's, BFL's and XLabs', diffusers'.
 _FLUX_BLOCKS = ("double_blocks", "single_blocks", "single_transformer_blocks")
+# The factor on the input's side of the layer that reads latents.
+_FIRST_LAYER = ("x_embedder.lora_A.weight", "img_in.lora_A.weight", "img_in.lora_down.weight")
 
 
 def control_net(listing: Listing) -> tuple[str, str] | None:
@@ -82,7 +93,8 @@ def lora(listing: Listing) -> tuple[str, str] | None:
         return None
     names = listing.shapes
     if any(block in name for name in names for block in _FLUX_BLOCKS):
-        return LORA, "flux"
+        first = listing.first_ending(*_FIRST_LAYER)
+        return (CONTROL_LORA if listing.size(first, 1) == 2 * FLUX_CHANNELS else LORA), "flux"
     width = lora_context(listing)
     if width:
         return LORA, _CONTEXTS.get(width, UNKNOWN)

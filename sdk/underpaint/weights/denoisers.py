@@ -12,6 +12,8 @@ from underpaint.weights.listing import Listing
 SD15_CONTEXT, SD2_CONTEXT, SDXL_CONTEXT, REFINER_CONTEXT = 768, 1024, 2048, 1280
 FLUX_CONTEXT = 4096
 """Widths of the text that the cross-attention of each family reads."""
+FLUX_CHANNELS = 64
+"""What a token of FLUX's latents holds."""
 
 _CONTEXTS = {
     SD15_CONTEXT: "sd15",

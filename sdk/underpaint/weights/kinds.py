@@ -22,6 +22,8 @@ CONTROL_NET_UNION: Final = "control-net-union"
 """One net for many roles; files are found as `control-net`, and told apart as they are described."""
 T2I_ADAPTER: Final = "t2i-adapter"
 IP_ADAPTER: Final = "ip-adapter"
+CONTROL_LORA: Final = "control-lora"
+"""A LoRA with which FLUX.1 dev reads a control image as FLUX.1 Canny and Depth do."""
 REDUX: Final = "redux"
 """FLUX.1 Redux, which makes words of pictures; a diffusers folder."""
 REDUX_WORDS: Final = 729
@@ -34,10 +36,11 @@ UNKNOWN: Final = "unknown"
 
 PAINTS: Final = (PIPELINE, CHECKPOINT)
 """Kinds that can be named as a request's model."""
-STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX)
+STEERS: Final = (CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, CONTROL_LORA, REDUX)
 """Kinds that can be named as a control's model."""
 KINDS: Final = (
     *PAINTS,
     *(UNET, TRANSFORMER, VAE, TINY_VAE, TEXT_ENCODER, IMAGE_ENCODER),
-    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, REDUX, UPSCALER, ESTIMATOR, UNKNOWN),
+    *(LORA, EMBEDDING, CONTROL_NET, T2I_ADAPTER, IP_ADAPTER, CONTROL_LORA, REDUX),
+    *(UPSCALER, ESTIMATOR, UNKNOWN),
 )

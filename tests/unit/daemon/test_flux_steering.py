@@ -12,12 +12,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPModel
 
-from tests.tiny_flux import build_tiny_flux, build_tiny_flux_reference, build_tiny_redux
+from tests.tiny_flux import (
+    build_tiny_control_lora,
+    build_tiny_flux,
+    build_tiny_flux_reference,
+    build_tiny_redux,
+)
 from tests.tiny_models import build_tiny, build_tiny_reference
+from tests.unit.daemon.harness import image_layout
 from underpaint.daemon.blobs.folder import PixelFolder
 from underpaint.daemon.blobs.store import BlobStore
 from underpaint.daemon.control_specs import check_shown, control_sources, resolve_controls
 from underpaint.daemon.controls import ControlIndex, fits, roles_of, to_control_info
+from underpaint.daemon.loras import LoraIndex
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
 from underpaint.engine.controls.encoder import ImageEncoders
@@ -44,6 +51,11 @@ def root(built: Path, tmp_path: Path) -> Path:
 def index_of(root: Path) -> tuple[ModelIndex, ControlIndex]:
     models = ModelIndex([root], load_plugins=partial(Plugins, installed_models=False))
     return models, ControlIndex(models)
+
+
+def no_blobs(root: Path) -> BlobStore:
+    (root / "pixels").mkdir()
+    return BlobStore(PixelFolder(root / "pixels"), quota_bytes=1 << 20, lease_s=60, max_pixels=1 << 20)
 
 
 async def test_redux_is_a_control_model_for_references_of_flux(root: Path) -> None:
@@ -115,10 +127,7 @@ async def test_an_ip_adapter_is_found_for_the_models_that_it_fits_and_no_other(t
     assert to_control_info(found["h94/ip-adapter_sd15"], whole).models == ("sd15",)
     spec = JobSpec(model="dev")
     spec.controls.add(role="reference", model="h94/ip-adapter_sd15")
-    dev, plugins = await models.find("dev"), await models.plugins()
-    (tmp_path / "pixels").mkdir()
-    pixels = PixelFolder(tmp_path / "pixels")
-    blobs = BlobStore(pixels, quota_bytes=1 << 20, lease_s=60, max_pixels=1 << 20)
+    dev, plugins, blobs = await models.find("dev"), await models.plugins(), no_blobs(tmp_path)
     with pytest.raises(
         InvalidRequest, match="not for 1 double blocks 16 wide, text 16; these fit: xlabs/ip_a"
     ):
@@ -169,6 +178,40 @@ async def test_a_model_that_reads_an_image_itself_is_the_control_model_for_it(tm
     assert (source.kind, source.path) == (kinds.PIPELINE, str(folder))
     # A request that names no model paints with one that needs nothing else.
     assert (await models.defaults())[0] == "plain"
+
+
+async def test_a_lora_that_reads_an_image_is_a_control_model_and_no_lora(tmp_path: Path) -> None:
+    build_tiny_flux(tmp_path / "dev")
+    build_tiny_flux(tmp_path / "FLUX.1-Depth-dev", kind="flux-depth")
+    build_tiny_control_lora(tmp_path / "loras" / "flux1-depth-dev-lora.safetensors")
+    build_tiny_control_lora(tmp_path / "loras" / "flux1-canny-dev-lora.safetensors", whole=False)
+    models, controls = index_of(tmp_path)
+    found = {one.name: one for one in await controls.all()}
+    dev, plugins, blobs = await models.find("dev"), await models.plugins(), no_blobs(tmp_path)
+    info = to_control_info(found["loras/flux1-depth-dev-lora"], [dev, await models.find("FLUX.1-Depth-dev")])
+    assert (info.kind, info.roles, info.models) == ("control-lora", ("depth",), ("dev",))
+    assert [one.role for one in roles_of(dev, found.values())] == ["canny", "depth"]
+    loras = LoraIndex(models)
+    assert await loras.all() == []
+    with pytest.raises(ModelUnusable, match="--control depth=IMAGE,model=loras/flux1-depth-dev-lora"):
+        await loras.find("flux1-depth-dev-lora")
+
+    picture = await blobs.create(image_layout(64, 64))
+    await blobs.seal(picture.name)
+
+    async def refused(*roles: str, mask: bool = False) -> str:
+        spec = JobSpec(model="dev")
+        for role in roles:
+            control = spec.controls.add(role=role)
+            control.image.blob = picture.name
+            if mask:
+                control.mask.blob = "blobs/mask"
+        with pytest.raises(InvalidRequest) as raised:
+            await resolve_controls(spec, dev, Bounds(0, 0, 64, 64), controls, blobs, plugins)
+        return raised.value.message
+
+    assert "changes the model as a whole: it takes no mask" in await refused("depth", mask=True)
+    assert "one control LoRA can be worn at a time" in await refused("depth", "canny")
 
 
 async def test_the_role_is_asked_for_where_nothing_tells_it(tmp_path: Path) -> None:

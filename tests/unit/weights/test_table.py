@@ -84,6 +84,7 @@ FILES: dict[str, tuple[Callable[[], State], str, str]] = {
     "diffusers' LoRA of SDXL": (lambda: adapters.diffusers("sdxl"), "lora", "sdxl"),
     "diffusers' LoRA of FLUX": (lambda: adapters.diffusers("flux"), "lora", "flux"),
     "XLabs' LoRA of FLUX": (adapters.xlabs, "lora", "flux"),
+    "BFL's LoRA of FLUX Depth": (adapters.flux_control, "control-lora", "flux"),
     "LoHa of SD 1.5": (lambda: adapters.loha("sd15"), "lora", "sd15"),
     "LoKr of SDXL": (lambda: adapters.lokr("sdxl"), "lora", "sdxl"),
     "IP-Adapter of SD 1.5": (lambda: adapters.ip_adapter(768), "ip-adapter", "sd15"),

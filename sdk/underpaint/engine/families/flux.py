@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from underpaint.engine.diffusion.latents import draw_noise
 from underpaint.engine.families.flux_plugin import recognise, traits_of_file
 from underpaint.engine.family import Assignment
 from underpaint.engine.flow import FlowSampler
+from underpaint.engine.flux import control_lora, redux
+from underpaint.engine.flux.control_lora import as_loras, worn
 from underpaint.engine.flux.denoise import denoise
 from underpaint.engine.flux.parts import FluxParts
-from underpaint.engine.flux.redux import apart
 from underpaint.engine.flux.shown import check_shown, shown_of
 from underpaint.engine.flux.steering import FluxSteering
 from underpaint.engine.flux.text import FluxText
@@ -59,8 +61,7 @@ class Flux(LatentFamily):
         theirs = task.regions.negatives if task.regions is not None else ()
         # What a region that covers nothing would avoid asks for nothing.
         task.guided = task.guided and any((spec.negative_prompt, *theirs))
-        if self._traits.shown_role:
-            check_shown(self.name, self._traits.shown_role, task.controls)
+        check_shown(self.name, self._traits.shown_role, task.controls)
         if _avoids(spec) and not task.guided:
             task.notes.append(
                 f"The negative prompt counts for nothing: {self._why_not(spec.guidance_scale)}."
@@ -97,13 +98,14 @@ class Flux(LatentFamily):
 
     def _apart(self, job: DiffusionTask) -> Hashable:
         # A picture that is looked at makes the sequence longer.
-        return job.current.reference is not None, apart(job)
+        return job.current.reference is not None, redux.apart(job), control_lora.apart(job)
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         for job in jobs:
             if job.current.latents is None:
                 self._begin(job)
-        with self._loras.in_regions(jobs[0].regions, ByToken(jobs)):
+        regional = self._loras.in_regions(jobs[0].regions, ByToken(jobs))
+        with regional, worn(jobs, self._loras, self._parts):
             denoise(jobs, self._parts, self._controls)
 
     def _look(self, control: PlannedControl) -> None:
@@ -122,11 +124,15 @@ class Flux(LatentFamily):
         super()._begin(job)
 
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
-        return [*super()._missing(controls), *self._controls.missing(controls)]
+        missing = [*super()._missing(controls), *self._controls.missing(controls)]
+        loras = self._loras.missing(as_loras(controls))
+        return [*missing, *(partial(self._loras.load, path) for path in loras)]
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)
         self._controls.claim(job.controls)
+        for lora in as_loras(job.controls):
+            self._loras.load(lora.path)
 
 
 def _avoids(spec: job_service_pb2.JobSpec) -> bool:

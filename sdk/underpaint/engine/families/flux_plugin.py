@@ -21,6 +21,7 @@ from underpaint.engine.families.folder import (
 from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, scheduler_name
 from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
+from underpaint.engine.flux.describe_lora import describe_control_lora
 from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
 from underpaint.engine.flux.describe_redux import describe_redux, words_base
 from underpaint.engine.flux.describe_reference import describe_flux_reference, reference_base
@@ -123,6 +124,7 @@ def _traits(
         adapter_bases={
             kinds.REDUX: words_base(int(transformer.get("joint_attention_dim", 4096))),
             kinds.IP_ADAPTER: reference_base(transformer),
+            kinds.CONTROL_LORA: flux_base(width) if plain else "",
         },
     )
 
@@ -161,6 +163,8 @@ def recognise_control(folder: Path, config: Mapping[str, Any]) -> ControlTraits 
 
 def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
     """The same for a control model in one file; `kind` is what its header says."""
+    if kind == kinds.CONTROL_LORA:
+        return describe_control_lora(path)
     return describe_flux_reference(path) if kind == kinds.IP_ADAPTER else None
 
 

@@ -19,6 +19,7 @@ from underpaint.engine.flux.steering import FluxSteering
 from underpaint.engine.flux.tokens import SHOWN, from_tokens, places, to_tokens
 from underpaint.engine.regions.joint import bias, shares_by_token
 from underpaint.engine.regions.reading import shares_of
+from underpaint.weights import kinds
 
 TRAINED_STEPS = 1000.0
 """The transformer counts time from 0.0 to 1.0, schedulers from 0 to this."""
@@ -96,7 +97,7 @@ def _sequence(job: DiffusionTask) -> torch.Tensor:
     if current.masked_latents is not None and current.hole_cells is not None:
         read += [to_tokens(rolled(beside, by)) for beside in (current.masked_latents, current.hole_cells)]
     shown = shown_of(job.controls)
-    if shown is not None:
+    if shown is not None and shown.kind == kinds.PIPELINE:
         read.append(to_tokens(rolled(current.control_latents[shown], by)))
     tokens = torch.cat(read, dim=2)
     if current.reference_latents is None:

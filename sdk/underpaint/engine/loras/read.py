@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 
 import torch
 
-from underpaint.engine.loras.factors import Factors, Layers
+from underpaint.engine.loras.factors import Factors, Layers, Norm, Widened
 from underpaint.engine.loras.lycoris import Product, product_of, take_products
 from underpaint.errors import ModelUnusable
+from underpaint.weights.denoisers import FLUX_CHANNELS
 
 State = dict[str, torch.Tensor]
 
@@ -23,7 +24,7 @@ _REFUSED = {
     "GLoRA": ("a1.weight", "b1.weight"),
     "factors of a kernel (CP decomposition)": ("lora_mid.weight", "hada_t1", "hada_t2", "lokr_t2"),
     "whole weights, not factors": ("diff", "diff_b", "w_norm", "b_norm", "set_weight"),
-    "trained biases": ("lora_B.bias", "lora_up.bias"),
+    "trained biases": ("lora_up.bias",),
 }
 _PREFIXES = ("unet.", "transformer.", "text_encoder.", "text_encoder_2.")
 _PAIRS = (
@@ -34,6 +35,8 @@ _PAIRS = (
 )
 _PEFT = "base_model.model."
 _NAMED = 3
+_NORMS = tuple(f".norm_{which}.weight" for which in ("q", "k", "added_q", "added_k"))
+_FIRST_LAYER = "x_embedder"
 
 
 def read_lora(path: Path, denoiser: str, config: Any) -> dict[str, Layers]:
@@ -58,10 +61,18 @@ def read_lora(path: Path, denoiser: str, config: Any) -> dict[str, Layers]:
         state = _converted(_scaled(path, state), denoiser, config)
     except (KeyError, ValueError, IndexError) as error:
         _unusable(path, f"its tensors are named as no known program names them ({str(error)[:200]})")
-    return {
-        component: _factors(path, component, layers, said.get(component, {}), products)
+    norms = {name: state.pop(name) for name in [*state] if name.endswith(_NORMS)}
+    found = {
+        component: _factors(path, component, layers, said.get(component, {}), products, config)
         for component, layers in _by_component(state, denoiser).items()
     }
+    for component, layers in _by_component(norms, denoiser).items():
+        brought = found.setdefault(component, {})
+        if not any(isinstance(one, Widened) for one in brought.values()):
+            # Nothing but what makes a transformer read an image is known to bring them.
+            _unusable(path, f"it has {component}.{next(iter(layers))}, which is no factor of a LoRA")
+        brought.update(_norms(layers))
+    return found
 
 
 def _scaled(path: Path, state: State) -> State:
@@ -104,18 +115,20 @@ def _by_component(state: State, denoiser: str) -> dict[str, State]:
 
 
 def _factors(
-    path: Path, component: str, state: State, said: Mapping[str, Any], products: list[Product]
+    path: Path, component: str, state: State, said: Mapping[str, Any], products: list[Product], config: Any
 ) -> Layers:
-    downs, ups = {}, {}
+    downs, ups, biases = {}, {}, {}
     for name, tensor in _peft_names(component, state).items():
         layer, _, which = name.rpartition(".lora_")
         if which == "A.weight":
             downs[layer] = tensor
         elif which == "B.weight":
             ups[layer] = tensor
+        elif which == "B.bias":
+            biases[layer] = tensor
         else:
             _unusable(path, f"it has {component}.{name}, which is no factor of a LoRA")
-    alone = sorted(downs.keys() ^ ups.keys())
+    alone = sorted(downs.keys() ^ ups.keys() | biases.keys() - ups.keys())
     if alone:
         _unusable(path, f"it has one factor of two for {component}.{alone[0]}. Download it again")
     layers: Layers = {}
@@ -126,8 +139,14 @@ def _factors(
         rank = down.shape[0]
         if ups[layer].ndim < 2 or ups[layer].shape[1] != rank:
             _unusable(path, f"its factors for {component}.{layer} do not fit one another. Download it again")
-        layers[layer] = Factors(down, ups[layer], _scale(layer, rank, said))
+        wide = layer == _FIRST_LAYER and down.shape[1] == 2 * getattr(config, "in_channels", FLUX_CHANNELS)
+        kind = Widened if wide else Factors
+        layers[layer] = kind(down, ups[layer], _scale(layer, rank, said), biases.get(layer))
     return layers
+
+
+def _norms(state: State) -> Layers:
+    return {name.removesuffix(".weight"): Norm(weight) for name, weight in state.items()}
 
 
 def _scale(layer: str, rank: int, said: Mapping[str, Any]) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from torch import nn
 
-from underpaint.engine.loras.factors import LoraNetwork
+from underpaint.engine.loras.factors import LoraNetwork, Norm, Widened
 from underpaint.engine.loras.plan import PlannedLora
 from underpaint.engine.loras.read import read_lora
 from underpaint.engine.residency import Shelf, Slot
@@ -60,11 +60,16 @@ class Loras:
 
     @contextmanager
     def around(
-        self, components: Collection[str], loras: Sequence[PlannedLora], weigh: Weigh | None = None
+        self,
+        components: Collection[str],
+        loras: Sequence[PlannedLora],
+        weigh: Weigh | None = None,
+        beside: torch.Tensor | None = None,
     ) -> Iterator[None]:
         """Has these LoRAs count in these components; whatever happens inside, the next step is without.
 
-        `weigh`: how far in each layer; everywhere without one.
+        `weigh`: how far in each layer; everywhere without one. `beside`: what those that read a second
+        picture read of it, see `Widened`.
         """
         hooks = []
         try:
@@ -76,7 +81,7 @@ class Loras:
                     if component in components and strength:
                         layer = networks[component].get_submodule(name)
                         far = None if weigh is None else partial(weigh, name)
-                        hooks.append(layer.register_forward_hook(_adding(factors, strength, far)))
+                        hooks.append(layer.register_forward_hook(_adding(factors, strength, far, beside)))
             yield
         finally:
             for hook in hooks:
@@ -150,13 +155,21 @@ def _reading_as(variant: Hashable, pace: Pace, readers: Sequence[TextReader]) ->
 
 
 def _adding(
-    factors: Any, strength: float, far: Callable[[torch.Tensor], torch.Tensor | float] | None
+    factors: Any,
+    strength: float,
+    far: Callable[[torch.Tensor], torch.Tensor | float] | None,
+    beside: torch.Tensor | None,
 ) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
     def hook(layer: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
         weight = 1.0 if far is None else far(output)
         if isinstance(weight, float) and weight == 0.0:
             return output
-        added: torch.Tensor = factors(layer, inputs[0], strength)
+        x = inputs[0]
+        if isinstance(factors, Widened):
+            assert beside is not None, "such a LoRA is worn with its picture"
+            x = torch.cat([x, beside.to(x)], dim=2)
+        added: torch.Tensor
+        added = factors(layer, x) - output if isinstance(factors, Norm) else factors(layer, x, strength)
         return output + (added if isinstance(weight, float) and weight == 1.0 else added * weight)
 
     return hook
