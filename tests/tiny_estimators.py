@@ -10,6 +10,8 @@ import torch
 import transformers
 
 CLASSES = 150
+PERSON = 2
+"""Among what `rt_detr` finds."""
 SQUARE = {"size": {"height": 64, "width": 64}}
 
 
@@ -84,4 +86,52 @@ def beit(folder: Path) -> Path:
         "BeitImageProcessorPil",
         size={"height": 32, "width": 32},
         do_reduce_labels=True,
+    )
+
+
+def vitpose(folder: Path, experts: int = 1, joints: int = 17) -> Path:
+    """Joints inside a box; of several experts as in ViTPose++."""
+    backbone = transformers.VitPoseBackboneConfig(
+        image_size=[64, 48],
+        patch_size=[8, 8],
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_experts=experts,
+        part_features=4,
+    )
+    config = transformers.VitPoseConfig(backbone_config=backbone, num_labels=joints)
+    return write(
+        folder,
+        lambda: transformers.VitPoseForPoseEstimation(config),
+        "VitPoseImageProcessorPil",
+        size={"height": 64, "width": 48},
+    )
+
+
+def rt_detr(folder: Path, names: dict[int, str] | None = None) -> Path:
+    """Boxes with names, some of people."""
+    backbone = transformers.RTDetrResNetConfig(
+        embedding_size=4,
+        hidden_sizes=[4, 8, 8, 16],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    config = transformers.RTDetrConfig(
+        backbone_config=backbone,
+        encoder_hidden_dim=16,
+        encoder_in_channels=[8, 8, 16],
+        encoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        d_model=16,
+        num_queries=10,
+        decoder_in_channels=[16, 16, 16],
+        decoder_ffn_dim=16,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        id2label=names or {0: "chair", 1: "dog", PERSON: "person", 3: "car"},
+    )
+    return write(
+        folder, lambda: transformers.RTDetrForObjectDetection(config), "RTDetrImageProcessorPil", **SQUARE
     )

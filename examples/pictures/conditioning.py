@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from easel import EDGE, SEED, Easel, Panel, image, picture, save
-from inputs import cobbles, disc, drawing, hills, left, shown, slope, spilt
+from inputs import cobbles, disc, drawing, hills, left, people, shown, slope, spilt
 from PIL import Image as Pictures
 
 import underpaint
 from underpaint.cli.connection import connect_or_start
 from underpaint.engine.inpaint import fill_hole, mask_bounds, prepare_masks
+from underpaint.engine.preprocessors import skeleton
 from underpaint.geometry import mask_plan
 from underpaint.types import (
     Control,
@@ -56,6 +57,18 @@ def lines(easel: Easel) -> list[Panel]:
 
 
 # --8<-- [end:lines]
+# --8<-- [start:pose]
+@strip
+def pose(easel: Easel) -> list[Panel]:
+    one, two = people((128, 110, 0.55)), people((80, 110, 0.55), (180, 130, 0.45))
+    two[0][skeleton.POINTS.index("right wrist"), 2] = 0.1
+    return [
+        ("as a net sees a person", shown(skeleton.drawn(one, EDGE, EDGE))),
+        ("two, a wrist unseen", shown(skeleton.drawn(two, EDGE, EDGE, least=0.3))),
+    ]
+
+
+# --8<-- [end:pose]
 # --8<-- [start:height]
 @strip
 def height(easel: Easel) -> list[Panel]:

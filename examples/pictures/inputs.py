@@ -38,6 +38,16 @@ def drawing() -> Pictures.Image:
     return lines
 
 
+def people(*places: tuple[float, float, float]) -> list[Floats]:
+    """Somebody who waves, at each place (x, y, size), as `skeleton.drawn` takes people."""
+    body = [(0, -150), (0, -110), (-45, -105), (-75, -40), (-60, 30), (45, -105), (85, -50), (120, -110)]
+    legs = [(-28, 30), (-35, 120), (-30, 210), (28, 30), (50, 115), (95, 190)]
+    face = [(-10, -162), (10, -162), (-24, -155), (24, -155)]
+    points = np.array(body + legs + face, np.float32)
+    sure = np.ones((len(points), 1), np.float32)
+    return [np.concatenate([points * size + (x, y), sure], axis=1) for x, y, size in places]
+
+
 def hills() -> Pictures.Image:
     """Rings around two tops; bright is high."""
     y, x = np.mgrid[0:EDGE, 0:EDGE] / EDGE

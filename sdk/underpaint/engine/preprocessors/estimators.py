@@ -20,13 +20,20 @@ SEGMENTS: Final = (
     "Data2VecVisionForSemanticSegmentation",
     "DPTForSemanticSegmentation",
 )
+PEOPLE: Final = (
+    "RTDetrV2ForObjectDetection",
+    "RTDetrForObjectDetection",
+    "DFineForObjectDetection",
+    "YolosForObjectDetection",
+)
+"""They find people for poses."""
 SEGMENTS_EXAMPLE: Final = "openmmlab/upernet-convnext-small"
 PERSON: Final = 12
 """ADE20K's number."""
 
 
 def estimators() -> list[PreprocessorDescriptor]:
-    """Depth, segments, the mask of one class."""
+    """Depth, poses, segments, the mask of one class."""
     return [
         PreprocessorDescriptor(
             name="depth",
@@ -35,6 +42,19 @@ def estimators() -> list[PreprocessorDescriptor]:
             engine="underpaint.engine.preprocessors.depth:depth",
             weights=DEPTH,
             example="depth-anything/Depth-Anything-V2-Small-hf",
+        ),
+        PreprocessorDescriptor(
+            name="pose",
+            title="Poses, by a network",
+            role="pose",
+            engine="underpaint.engine.preprocessors.poses:pose",
+            weights=("VitPoseForPoseEstimation",),
+            helpers=PEOPLE,
+            example="usyd-community/vitpose-base",
+            parameters=(
+                Parameter(name="joints", title="Least sure joint", default=0.3, minimum=0.0, maximum=1.0),
+                Parameter(name="people", title="Least sure person", default=0.5, minimum=0.0, maximum=1.0),
+            ),
         ),
         PreprocessorDescriptor(
             name="segmentation",
