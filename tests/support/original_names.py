@@ -70,6 +70,66 @@ def control_net(
     return made
 
 
+def t2i_adapter(state: State, layers: int) -> dict[str, torch.Tensor]:
+    """A T2I adapter as its authors name it: the layers of all blocks in one row."""
+
+    def renamed(name: str) -> str:
+        name = name.removeprefix("adapter.")
+        found = re.match(r"body\.(\d+)\.(?:resnets\.(\d+)|in_conv)", name)
+        if found is None:
+            return name
+        number = int(found[1]) * layers + int(found[2] or 0)
+        inner = ".in_conv" if "in_conv" in name else ""
+        return f"body.{number}{inner}{name[found.end() :]}"
+
+    return {renamed(name): tensor for name, tensor in state.items()}
+
+
+def flux_net(state: State) -> dict[str, torch.Tensor]:
+    """A control net of FLUX.1 as XLabs names it."""
+    half = {name: tensor for name, tensor in state.items() if not name.startswith(("controlnet_", "input_"))}
+    inner = sum(re.fullmatch(r"input_hint_block\.blocks\.\d+\.weight", name) is not None for name in state)
+    hints = {"conv_in": 0, "conv_out": 2 * inner + 2}
+    made = flux(half)
+    for name, tensor in state.items():
+        stem, _, kind = name.rpartition(".")
+        last = stem.rpartition(".")[2]
+        if stem == "controlnet_x_embedder":
+            made[f"pos_embed_input.{kind}"] = tensor
+        elif stem.startswith("controlnet_blocks."):
+            made[name] = tensor
+        elif stem.startswith("input_hint_block."):
+            made[f"input_hint_block.{hints[last] if last in hints else 2 * int(last) + 2}.{kind}"] = tensor
+    return made
+
+
+def open_clip_vision(state: State) -> dict[str, torch.Tensor]:
+    """CLIP's half for pictures as OpenCLIP names it."""
+    ends = {
+        **{"class_embedding": "class_embedding", "patch_embedding.weight": "conv1.weight"},
+        "position_embedding.weight": "positional_embedding",
+    }
+    made: dict[str, torch.Tensor] = {"visual.proj": state["visual_projection.weight"].T}
+    for name, tensor in state.items():
+        place = name.removeprefix("vision_model.")
+        if place.startswith("embeddings."):
+            made[f"visual.{ends[place.removeprefix('embeddings.')]}"] = tensor
+        elif place.startswith(("pre_layrnorm.", "post_layernorm.")):
+            which = "ln_pre" if place.startswith("pre") else "ln_post"
+            made[f"visual.{which}.{place.rpartition('.')[2]}"] = tensor
+        elif place.startswith("encoder.layers."):
+            layer, _, rest = place.removeprefix("encoder.layers.").partition(".")
+            block = f"visual.transformer.resblocks.{layer}."
+            inner, _, kind = rest.rpartition(".")
+            if inner == "self_attn.q_proj":
+                three = [state[name.replace("q_proj", f"{one}_proj")] for one in "qkv"]
+                made[f"{block}attn.in_proj_{kind}"] = torch.cat(three)
+            elif not inner.endswith(("k_proj", "v_proj")):
+                inner = inner.replace("self_attn.", "attn.")
+                made[f"{block}{_OPEN_CLIP.get(inner, inner)}.{kind}"] = tensor
+    return made
+
+
 def vae(state: State, blocks: int, prefix: str = "first_stage_model.") -> dict[str, torch.Tensor]:
     """An `AutoencoderKL`; its attention is a convolution there."""
     table: dict[str, Any] = NAMES["vae"]

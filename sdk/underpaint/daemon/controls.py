@@ -16,6 +16,7 @@ from underpaint.daemon.roots.walk import INDEX, is_anonymous
 from underpaint.daemon.scan import (
     CONFIG,
     DETAILS,
+    SERVES,
     STEERS,
     FoundControl,
     FoundModel,
@@ -116,7 +117,7 @@ class ControlIndex:
             place = file.path
             whole = partial(look_control, name, place, place.parent, families)
             return self._cached(place, (name, *fingerprint(place)), whole)
-        if file.problem not in ("", STEERS):
+        if _broken(file):
             return FoundControl(name, file.path, problem=file.problem)
         folder = file.path.parent
         if (folder / CONFIG).is_file() and is_anonymous(file.path.stem):
@@ -208,7 +209,16 @@ def _unusable(found: FoundControl) -> ModelUnusable:
 
 def _encoders(files: Iterable[FoundModel]) -> list[Path]:
     # The whole of CLIP is told by its half for text.
-    return [file.path.parent for file in files if file.kind in (kinds.IMAGE_ENCODER, kinds.TEXT_ENCODER)]
+    return [
+        file.path
+        for file in files
+        if file.kind == kinds.TEXT_ENCODER or (file.kind == kinds.IMAGE_ENCODER and not _broken(file))
+    ]
+
+
+def _broken(file: FoundModel) -> bool:
+    """Whether nothing can be read from a file, whatever it is for."""
+    return file.problem not in ("", STEERS, SERVES)
 
 
 def _seeing(control: FoundControl, encoders: Sequence[Path]) -> FoundControl:

@@ -9,7 +9,7 @@ import structlog
 
 from underpaint.daemon.previews import tiny_problem
 from underpaint.daemon.roots.walk import Entry
-from underpaint.daemon.scan import STEERS, FoundModel
+from underpaint.daemon.scan import SERVES, STEERS, FoundModel
 from underpaint.errors import ModelUnusable
 from underpaint.hookspecs import Companions, FamilyDescriptor, ModelTraits
 from underpaint.weights import Probe, kinds
@@ -77,7 +77,7 @@ def _unknown(kind: str, probe: Probe, families: Sequence[FamilyDescriptor]) -> s
     if kind in kinds.STEERS:
         return STEERS
     if kind == kinds.IMAGE_ENCODER:
-        return "it serves IP-Adapters, see 'underpaint models controls'"
+        return SERVES
     if kind in (kinds.LORA, kinds.EMBEDDING):
         return ""
     if kind in (kinds.UPSCALER, kinds.ESTIMATOR):

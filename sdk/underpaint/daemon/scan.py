@@ -23,6 +23,7 @@ DETAILS = "underpaint.json"
 CONFIG = "config.json"
 SHARED = "_shared_from"
 STEERS = "it steers other models, see 'underpaint models controls'"
+SERVES = "it serves IP-Adapters and Redux, see 'underpaint models controls'"
 MAX_JSON = 1 << 20
 CONTROLS = ("ControlNet", "T2IAdapter")
 """Words in the class names of control models' configurations."""

@@ -1,4 +1,4 @@
-"""Control nets, IP-Adapters, T2I-Adapters, LoRAs and embeddings by their tensors' names and shapes."""
+"""Control nets, IP-Adapters, Redux, T2I-Adapters, LoRAs and embeddings by their tensors' names and shapes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from underpaint.weights.kinds import (
     EMBEDDING,
     IP_ADAPTER,
     LORA,
+    REDUX,
     T2I_ADAPTER,
     UNKNOWN,
 )
@@ -53,11 +54,19 @@ def control_net(listing: Listing) -> tuple[str, str] | None:
         return CONTROL_NET, UNKNOWN
     if "lora_controlnet" in shapes:
         return CONTROL_NET, _CONTEXTS.get(_context(listing), UNKNOWN)
-    if "input_hint_block.0.weight" in shapes or "controlnet_cond_embedding.conv_in.weight" in shapes:
-        return CONTROL_NET, _CONTEXTS.get(_context(listing), UNKNOWN)
     if "controlnet_x_embedder.weight" in shapes or "pos_embed_input.weight" in shapes:
-        return CONTROL_NET, "flux" if listing.size("x_embedder.weight", 0) == 3072 else UNKNOWN
+        width = listing.size("x_embedder.weight", 0) or listing.size("img_in.weight", 0)
+        return CONTROL_NET, "flux" if width == 3072 else UNKNOWN
+    if "input_hint_block.0.weight" in shapes or "controlnet_cond_embedding.conv_in.weight" in shapes:
+        # SDXL's smallest nets read no text.
+        sized = "add_embedding.linear_1.weight" in shapes and not _context(listing)
+        return CONTROL_NET, "sdxl" if sized else _CONTEXTS.get(_context(listing), UNKNOWN)
     return None
+
+
+def redux(listing: Listing) -> tuple[str, str] | None:
+    """FLUX.1 Redux' two layers, whose file has nothing else."""
+    return (REDUX, "flux") if {"redux_up.weight", "redux_down.weight"} <= listing.shapes.keys() else None
 
 
 def ip_adapter(listing: Listing) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ IP_ADAPTER: Final = "ip-adapter"
 CONTROL_LORA: Final = "control-lora"
 """A LoRA with which FLUX.1 dev reads a control image as FLUX.1 Canny and Depth do."""
 REDUX: Final = "redux"
-"""FLUX.1 Redux, which makes words of pictures; a diffusers folder."""
+"""FLUX.1 Redux, which makes words of pictures."""
 REDUX_WORDS: Final = 729
 """How many of one: SigLIP's patches, 27 times 27."""
 UPSCALER: Final = "upscaler"

@@ -8,6 +8,13 @@ from underpaint.weights.listing import Listing
 _LATENTS = {4: "sd15/sd2/sdxl", 16: "flux/sd3"}
 """By channels of a latent; the autoencoders of the families in one entry have the same names and shapes."""
 _CLIP = {768: "clip-l", 1280: "clip-g", 1024: "clip-h"}
+_VIT = {1024: "clip-vit-l", 1280: "clip-vit-h", 1664: "clip-vit-g"}
+_SIGLIP = {1152: "siglip-so400m"}
+_PATCHES = (
+    "vision_model.embeddings.patch_embedding.weight",
+    "embeddings.patch_embedding.weight",
+    "visual.conv1.weight",
+)
 _T5 = {4096: "t5-xxl"}
 _TOKENS = (
     "text_model.embeddings.token_embedding.weight",
@@ -58,13 +65,12 @@ def vocabulary(listing: Listing) -> int:
 
 
 def image_encoder(listing: Listing) -> tuple[str, str] | None:
-    """CLIP's half for pictures, alone in its file."""
-    for name in ("vision_model.embeddings.patch_embedding.weight", "embeddings.patch_embedding.weight"):
-        if name in listing.shapes and not listing.any_starts("text_model."):
-            return IMAGE_ENCODER, {1024: "clip-vit-l", 1280: "clip-vit-h", 1664: "clip-vit-g"}.get(
-                listing.size(name, 0), UNKNOWN
-            )
-    return None
+    """CLIP's half for pictures under transformers' or OpenCLIP's names, or SigLIP's; alone in its file."""
+    patches = next((name for name in _PATCHES if name in listing.shapes), "")
+    if not patches or listing.any_starts("text_model.") or "token_embedding.weight" in listing.shapes:
+        return None
+    siglip = patches.replace(".weight", ".bias") in listing.shapes
+    return IMAGE_ENCODER, (_SIGLIP if siglip else _VIT).get(listing.size(patches, 0), UNKNOWN)
 
 
 def upscaler(listing: Listing) -> tuple[str, str] | None:

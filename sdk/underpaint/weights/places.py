@@ -24,6 +24,7 @@ PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # Control nets' authors name them so, alone in their file.
     "control_net": ("control_model.",),
+    "t2i_adapter": ("adapter.",),
 }
 """By component, as checkpoints of several parts name them. A file of one part may have none of these."""
 

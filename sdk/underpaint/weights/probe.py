@@ -132,6 +132,7 @@ def _kind(listing: Listing) -> tuple[str, str, tuple[str, ...]]:
     # From the particular to the general: an IP-Adapter may hold LoRA weights, a control net is half a U-Net.
     for find in (
         adapters.control_net,
+        adapters.redux,
         adapters.ip_adapter,
         adapters.t2i_adapter,
         adapters.lora,

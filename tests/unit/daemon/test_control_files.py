@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import adapter_names
 from tests.support import architectures as full
 from tests.support.architectures import write_header
 from tests.support.weight_files import write_weights
@@ -16,6 +17,7 @@ from underpaint.daemon.controls import ControlIndex, fits, roles_of
 from underpaint.daemon.models import ModelIndex
 from underpaint.daemon.plugins import Plugins
 from underpaint.daemon.scan import FoundControl
+from underpaint.engine.flux.describe_net import base_of_transformer
 from underpaint.types import ControlRole
 
 
@@ -146,3 +148,106 @@ async def test_a_pickle_and_weights_with_scales_say_what_is_wrong_with_them(tmp_
     found = await found_in(tmp_path)
     assert "underpaint models convert" in found["control_sd15_depth"].problem
     assert "its weights are quantised" in found["scaled"].problem
+
+
+def flux_net(shown: int = 64, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that tell a control net for FLUX.1 in diffusers' names."""
+    return {
+        "x_embedder.weight": (3072, 64),
+        "controlnet_x_embedder.weight": (3072, shown),
+        "controlnet_blocks.0.weight": (3072, 3072),
+        "context_embedder.weight": (3072, 4096),
+        "time_text_embed.text_embedder.linear_1.weight": (3072, 768),
+        "transformer_blocks.0.attn.norm_q.weight": (128,),
+        "transformer_blocks.0.attn.to_q.weight": (3072, 3072),
+        **more,
+    }
+
+
+async def test_nets_for_flux_are_found_with_their_roles_and_fit_by_their_shape(tmp_path: Path) -> None:
+    write_weights(tmp_path / "flux-canny-controlnet-v3.safetensors", flux_net())
+    write_weights(tmp_path / "union.safetensors", flux_net(**{"controlnet_mode_embedder.weight": (7, 3072)}))
+    write_weights(tmp_path / "inpainting.safetensors", flux_net(260))
+    found = await found_in(tmp_path)
+    canny, union = found["flux-canny-controlnet-v3"].traits, found["union"].traits
+    assert canny is not None and union is not None
+    assert (canny.roles, canny.kind, union.kind) == (("canny",), "control-net", "control-net-union")
+    assert set(union.roles) == {"canny", "tile", "depth", "blur", "pose", "grey", "low-quality"}
+    assert canny.base == union.base == base_of_transformer({})
+    assert "has 260 channels a token, and 64 can be run" in found["inpainting"].problem
+
+
+async def test_t2i_adapters_under_their_authors_names_are_told_from_light_ones(tmp_path: Path) -> None:
+    place = tmp_path / "ComfyUI" / "models" / "controlnet"
+    (place.parent / "checkpoints").mkdir(parents=True)
+    body = {f"body.{n}.block1.weight": (w, w, 3, 3) for n, w in enumerate((320, 320, 640, 640, *[1280] * 4))}
+    wider = {f"body.{n}.in_conv.weight": (w, w // 2, 1, 1) for n, w in ((2, 640), (4, 1280))}
+    shapes = {"conv_in.weight": (320, 192, 3, 3), **body, **wider}
+    write_weights(place / "t2iadapter_sketch_sd14v1.safetensors", shapes)
+    write_weights(place / "coadapter-depth-sd15v1.safetensors", shapes)
+    light = {"conv_in.weight": (320, 99, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}
+    write_weights(place / "odd.safetensors", light)
+    found = await found_in(tmp_path / "ComfyUI")
+    sketch, depth = found["t2iadapter_sketch_sd14v1"].traits, found["coadapter-depth-sd15v1"].traits
+    assert sketch is not None and depth is not None
+    assert (sketch.roles, depth.roles, sketch.kind) == (("scribble",), ("depth",), "t2i-adapter")
+    assert sketch.base == depth.base == "features 320@8 640@16 1280@32 1280@64"
+    assert "not those of a T2I adapter" in found["odd"].problem
+
+
+def clip(width: int, projection: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that tell CLIP's half for pictures, ViT-H for one."""
+    return {
+        "vision_model.embeddings.patch_embedding.weight": (width, 3, 14, 14),
+        "vision_model.embeddings.position_embedding.weight": (257, width),
+        "visual_projection.weight": (projection, width),
+    }
+
+
+SIGLIP = {
+    "vision_model.embeddings.patch_embedding.weight": (1152, 3, 14, 14),
+    "vision_model.embeddings.patch_embedding.bias": (1152,),
+    "vision_model.embeddings.position_embedding.weight": (729, 1152),
+}
+REDUX = {"redux_up.weight": (12288, 1152), "redux_down.weight": (4096, 12288)}
+
+
+async def test_redux_and_ip_adapters_find_their_encoders_in_comfyuis_folder(tmp_path: Path) -> None:
+    root = tmp_path / "ComfyUI"
+    (root / "models" / "checkpoints").mkdir(parents=True)
+    place = root / "models" / "clip_vision"
+    write_weights(root / "models" / "style_models" / "flux1-redux-dev.safetensors", REDUX)
+    plus = root / "models" / "ipadapter" / "plus.safetensors"
+    write_header(plus, adapter_names.ip_adapter(768))
+    found = await found_in(root)
+    assert "SigLIP, 1152 wide, and there is none. Put its file" in found["flux1-redux-dev"].problem
+    siglip = write_weights(place / "sigclip_vision_patch14_384.safetensors", SIGLIP)
+    write_weights(place / "CLIP-ViT-bigG.safetensors", clip(1664, 1280))
+    vit = write_weights(place / "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors", clip(1280, 1024))
+    found = await found_in(root)
+    assert (found["flux1-redux-dev"].encoder, found["plus"].encoder) == (siglip, vit)
+    redux = found["flux1-redux-dev"].traits
+    assert redux is not None
+    assert (redux.kind, redux.roles, redux.base) == ("redux", ("reference",), "text 4096")
+
+
+async def test_the_whole_of_clip_in_one_file_serves_with_its_half_for_pictures(tmp_path: Path) -> None:
+    write_header(tmp_path / "plus.safetensors", adapter_names.ip_adapter(768))
+    text = {
+        "text_model.encoder.layers.0.self_attn.q_proj.weight": (1024, 1024),
+        "text_model.embeddings.token_embedding.weight": (49408, 1024),
+    }
+    whole = write_weights(tmp_path / "clip_vision" / "whole.safetensors", {**clip(1280, 1024), **text})
+    write_weights(tmp_path / "another.safetensors", text)
+    assert (await found_in(tmp_path))["plus"].encoder == whole
+
+
+async def test_a_folders_configuration_counts_more_than_its_files_header(tmp_path: Path) -> None:
+    write_header(tmp_path / "look" / "plus.safetensors", adapter_names.ip_adapter(768))
+    folder = tmp_path / "vit"
+    write_weights(folder / "model.safetensors", clip(1280, 1024))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "clip_vision_model", "hidden_size": 1280, "projection_dim": 1024})
+    )
+    found = await found_in(tmp_path)
+    assert found["look/plus"].encoder == folder

@@ -104,7 +104,7 @@ async def test_an_adapter_without_an_encoder_says_which_it_needs_and_is_usable_o
 ) -> None:
     write_reference(tmp_path / "a.safetensors")
     models, controls = await index_of(tmp_path)
-    with pytest.raises(ModelUnusable, match="that projects to 1024, and there is none. Put its folder"):
+    with pytest.raises(ModelUnusable, match="that projects to 1024, and there is none. Put its file"):
         await controls.find("a")
     write_encoder(tmp_path / "image_encoder")
     await models.all()
@@ -213,10 +213,10 @@ async def test_t2i_adapters_are_found_as_folders_and_files_and_fit_by_their_feat
     )
 
 
-async def test_an_adapter_under_its_authors_names_is_refused_with_a_way_out(tmp_path: Path) -> None:
+async def test_a_file_with_a_part_of_an_adapter_is_refused(tmp_path: Path) -> None:
     shapes = {"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}
     write_weights(tmp_path / "old.safetensors", shapes)
-    with pytest.raises(ModelUnusable, match="Get the files for diffusers"):
+    with pytest.raises(ModelUnusable, match="not those of a T2I adapter"):
         await (await index_of(tmp_path))[1].find("old")
 
 

@@ -12,6 +12,7 @@ NAME: Final = "a1111"
 KINDS: Final = {
     "models/Stable-diffusion": kinds.CHECKPOINT,
     "models/VAE": kinds.VAE,
+    "models/VAE-approx": kinds.TINY_VAE,
     "models/text_encoder": kinds.TEXT_ENCODER,
     "models/Lora": kinds.LORA,
     "models/LyCORIS": kinds.LORA,

@@ -29,6 +29,8 @@ KINDS: Final = {
     "t2i_adapter": kinds.T2I_ADAPTER,
     "ipadapter": kinds.IP_ADAPTER,
     "ipadapter-flux": kinds.IP_ADAPTER,
+    "style_models": kinds.REDUX,
+    "vae_approx": kinds.TINY_VAE,
     "upscale_models": kinds.UPSCALER,
     "diffusers": kinds.PIPELINE,
 }

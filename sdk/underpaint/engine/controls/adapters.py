@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import functional
 
-from underpaint.engine.controls.describe_adapter import adapter_config
-from underpaint.engine.controls.nets import network, pictures_of
+from underpaint.engine.controls.describe_adapter import COMPONENT, adapter_config
+from underpaint.engine.controls.nets import network, network_of_file, pictures_of
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.controls.weighing import weighted, weights_of
@@ -28,6 +28,8 @@ class Adapters(Shelved):
 
     What an adapter says of a picture is the same in every step, so it is kept as long as the job's control.
     """
+
+    part = COMPONENT
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -66,12 +68,7 @@ class Adapters(Shelved):
 
     def _from_disk(self, place: Path) -> tuple[Any, Wrap]:
         from diffusers.models.adapter import T2IAdapter
-        from safetensors.torch import load_file
 
-        if not place.is_file():
-            return network(T2IAdapter, place, self._dtype)
-        kind: Any = T2IAdapter
-        adapter = kind.from_config(dict(adapter_config(place)))
-        adapter.load_state_dict(load_file(place))
-        adapter = adapter.to(self._dtype).eval().requires_grad_(False)
-        return adapter, Wrap(adapter)
+        if place.is_file():
+            return network_of_file(T2IAdapter, self.part, place, adapter_config(place), self._dtype)
+        return network(T2IAdapter, place, self._dtype)

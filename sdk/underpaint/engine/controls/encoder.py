@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from underpaint.engine.controls.encoder_files import encoder_config, load_encoder
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.diffusion.components import weight_variant
+from underpaint.weights.image_encoders import COMPONENT
 
 Pixels = NDArray[np.uint8]
 
 
 class ImageEncoders(Shelved):
     """The image encoders that one model's references use: each with what prepares pixels for it."""
+
+    part = COMPONENT
 
     def encode(self, folder: Path, rgb: Pixels, *, hidden: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """A picture `(height, width, 3)`, and the absence of one.
@@ -40,10 +44,13 @@ class ImageEncoders(Shelved):
         from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
         kind: Any = CLIPVisionModelWithProjection
-        encoder = kind.from_pretrained(
-            place, use_safetensors=True, local_files_only=True, variant=weight_variant(place)
-        )
-        ready = encoder.to(self._dtype).eval().requires_grad_(False)
+        if place.is_file():
+            ready = load_encoder(kind, place, encoder_config(place), self._dtype)
+        else:
+            encoder = kind.from_pretrained(
+                place, use_safetensors=True, local_files_only=True, variant=weight_variant(place)
+            )
+            ready = encoder.to(self._dtype).eval().requires_grad_(False)
         size = ready.config.image_size
         # Shorter edge to the encoder's size, then the middle: what the adapters were trained with.
         return ready, CLIPImageProcessor(size=size, crop_size=size)

@@ -29,6 +29,8 @@ class Look:
 class Looks(Shelved):
     """Adapters that look at pictures through CLIP. For the device's one thread."""
 
+    part = "ip_adapter"
+
     def __init__(self, shelf: Shelf, user: str, device: str, dtype: torch.dtype) -> None:
         super().__init__(shelf, user, device, dtype)
         self.encoders = ImageEncoders(shelf, user, device, dtype)

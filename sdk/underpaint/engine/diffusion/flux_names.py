@@ -42,6 +42,7 @@ _JOINED = {
     "img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
     "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
 }
+_HINT = "input_hint_block."
 # Rows of a single block's first layer: query, key, value, and the MLP's four shares.
 _SHARES = 7
 
@@ -49,6 +50,20 @@ _SHARES = 7
 def flux_to_diffusers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state under diffusers' names; what no rule knows keeps its name, and is found too many."""
     return {new: tensor for name, old in state.items() for new, tensor in _renamed(name, old)}
+
+
+def flux_net_to_diffusers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A control net of FLUX.1 as XLabs names it: half a transformer, and what reads the control image."""
+    hints = sorted({int(name.split(".")[1]) for name in state if name.startswith(_HINT)})
+    places = ["conv_in", *(f"blocks.{number}" for number in range(len(hints) - 2)), "conv_out"]
+    others = {f"{_HINT}{index}": f"{_HINT}{place}" for index, place in zip(hints, places, strict=False)}
+    others["pos_embed_input"] = "controlnet_x_embedder"
+
+    def renamed(name: str) -> str:
+        stem, _, kind = name.rpartition(".")
+        return f"{others.get(stem, stem)}.{kind}"
+
+    return flux_to_diffusers({renamed(name): tensor for name, tensor in state.items()})
 
 
 def _renamed(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

@@ -6,16 +6,18 @@ but for what the namings arrange differently (OpenCLIP's joined projections, FLU
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from underpaint.engine.diffusion.flux_names import flux_to_diffusers
+from underpaint.engine.diffusion.flux_names import flux_net_to_diffusers, flux_to_diffusers
 
 State = dict[str, torch.Tensor]
 
 _LDM_UNET = "model.diffusion_model."
+_LAYER = re.compile(r"body\.(?P<layer>\d+)\.(?P<inner>in_conv|block1|block2)\.(?P<kind>weight|bias)")
 
 
 def network_names(component: str, state: State, config: Mapping[str, Any]) -> State:
@@ -33,6 +35,10 @@ def network_names(component: str, state: State, config: Mapping[str, Any]) -> St
         return flux_to_diffusers(state)
     if component == "control_net" and "input_hint_block.0.weight" in state:
         return _control_net(state, config)
+    if component == "t2i_adapter":
+        return _adapter(state, config)
+    if component == "flux_control_net" and any(name.startswith("double_blocks.") for name in state):
+        return flux_net_to_diffusers(state)
     return state
 
 
@@ -68,3 +74,21 @@ def clip_names(network: Any, state: State) -> State:
         return plain
     bare = ("text_projection.", "logit_scale")
     return {name if name.startswith(bare) else f"text_model.{name}": tensor for name, tensor in plain.items()}
+
+
+def _adapter(state: State, config: Mapping[str, Any]) -> State:
+    """A T2I adapter, its prefix taken off; its authors count the layers of all blocks in one row."""
+    if any(".resnets." in name for name in state):
+        return {f"adapter.{name}": tensor for name, tensor in state.items()}
+    layers = int(config["num_res_blocks"])
+
+    def renamed(name: str) -> str:
+        found = _LAYER.fullmatch(name)
+        if found is None:
+            return name
+        block, layer = divmod(int(found["layer"]), layers)
+        if found["inner"] == "in_conv":
+            return f"body.{block}.in_conv.{found['kind']}" if layer == 0 else name
+        return f"body.{block}.resnets.{layer}.{found['inner']}.{found['kind']}"
+
+    return {f"adapter.{renamed(name)}": tensor for name, tensor in state.items()}

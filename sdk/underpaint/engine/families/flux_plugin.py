@@ -22,8 +22,12 @@ from underpaint.engine.families.scheduler_names import FLOW_SCHEDULERS, schedule
 from underpaint.engine.families.scheduler_parameters import described
 from underpaint.engine.families.single_file import CONFIG, index_of, sidecar
 from underpaint.engine.flux.describe_lora import describe_control_lora
-from underpaint.engine.flux.describe_net import base_of_transformer, describe_flux_net
-from underpaint.engine.flux.describe_redux import describe_redux, words_base
+from underpaint.engine.flux.describe_net import (
+    base_of_transformer,
+    describe_flux_net,
+    describe_flux_net_file,
+)
+from underpaint.engine.flux.describe_redux import describe_redux, describe_redux_file, words_base
 from underpaint.engine.flux.describe_reference import describe_flux_reference, reference_base
 from underpaint.engine.flux.describe_shown import role_of
 from underpaint.hookspecs import Companions, ControlTraits, FamilyDescriptor, ModelTraits, hookimpl
@@ -165,6 +169,10 @@ def recognise_control_file(path: Path, kind: str) -> ControlTraits | None:
     """The same for a control model in one file; `kind` is what its header says."""
     if kind == kinds.CONTROL_LORA:
         return describe_control_lora(path)
+    if kind == kinds.REDUX:
+        return describe_redux_file(path)
+    if kind == kinds.CONTROL_NET:
+        return describe_flux_net_file(path)
     return describe_flux_reference(path) if kind == kinds.IP_ADAPTER else None
 
 

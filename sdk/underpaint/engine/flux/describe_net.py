@@ -1,4 +1,4 @@
-"""FLUX control nets as diffusers writes them (`FluxControlNetModel`), described without torch.
+"""FLUX control nets (`FluxControlNetModel`), a folder as diffusers writes it or one file, without torch.
 
 One with `num_mode` is a union net: `underpaint.json` may say `modes`, an object of roles with their numbers;
 without it those of InstantX' and Shakker Labs' nets are taken.
@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from underpaint.engine.controls.describe import facts_of, given_roles, named_roles, unusable
+from underpaint.engine.controls.describe import facts_of, given_roles, name_of, named_roles, unusable
+from underpaint.engine.controls.describe_file import with_untold
 from underpaint.engine.controls.describe_union import numbered
 from underpaint.hookspecs import ControlTraits
 from underpaint.weights import kinds
+from underpaint.weights.flux_nets import UNTOLD, flux_net_config, shown_channels
+from underpaint.weights.safetensors import read_safetensors
 
 CLASS = "FluxControlNetModel"
 MODES: Mapping[str, int] = {
@@ -37,21 +40,54 @@ def describe_flux_net(folder: Path, config: Mapping[str, Any]) -> ControlTraits 
         return None
     if not any(folder.glob("*.safetensors")):
         raise unusable(folder, "it has no safetensors weights. Get these, or convert it with diffusers")
-    facts, modes = facts_of(folder), modes_of(folder, config)
-    roles = given_roles(folder, facts) if "roles" in facts else named_roles(folder.name)
+    return _traits(folder, config)
+
+
+def describe_flux_net_file(path: Path) -> ControlTraits | None:
+    """The same for one safetensors file, under diffusers' or XLabs' names. Raises `ModelUnusable`."""
+    config = _config(path)
+    return None if config is None else _traits(path, config)
+
+
+def flux_net_config_of(path: Path) -> Mapping[str, Any]:
+    """The configuration of a net in a file. Raises `ModelUnusable`."""
+    config = _config(path)
+    if config is None:
+        raise unusable(path, "its tensors are not those of a control net for FLUX.1")
+    return config
+
+
+def _config(path: Path) -> Mapping[str, Any] | None:
+    listing = read_safetensors(path)
+    config = flux_net_config(listing)
+    if config is None:
+        return None
+    shown = shown_channels(listing)
+    if shown != config["in_channels"]:
+        raise unusable(
+            path,
+            f"its control image has {shown} channels a token, and {config['in_channels']} can be run: nets "
+            "that read a mask beside it cannot",
+        )
+    return with_untold(path, config, UNTOLD)
+
+
+def _traits(place: Path, config: Mapping[str, Any]) -> ControlTraits:
+    facts, modes, name = facts_of(place), modes_of(place, config), name_of(place)
+    roles = given_roles(place, facts) if "roles" in facts else named_roles(name)
     return ControlTraits(
         kind=kinds.CONTROL_NET_UNION if modes else kinds.CONTROL_NET,
         base=base_of_transformer(config),
         roles=tuple(modes) or roles,
-        title=str(facts.get("title", folder.name)),
+        title=str(facts.get("title", name)),
         license=str(facts.get("license", "")),
     )
 
 
-def modes_of(folder: Path, config: Mapping[str, Any]) -> Mapping[str, int]:
+def modes_of(place: Path, config: Mapping[str, Any]) -> Mapping[str, int]:
     """The number of each role that a union net knows; nothing for any other. Raises `ModelUnusable`."""
     count = int(config.get("num_mode") or 0)
-    return numbered(folder, count, MODES) if count else {}
+    return numbered(place, count, MODES) if count else {}
 
 
 def base_of_transformer(config: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""FLUX.1 Redux as diffusers writes it (`FluxPriorReduxPipeline`), described without torch.
+"""FLUX.1 Redux, a folder as diffusers writes it (`FluxPriorReduxPipeline`) or one file, without torch.
 
-Beside `model_index.json` may lie `underpaint.json` with title and license.
+Beside `model_index.json` or the file may lie `underpaint.json` with title and license.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from underpaint.engine.controls.describe import facts_of, unusable
 from underpaint.engine.controls.describe_reference import REFERENCE
 from underpaint.hookspecs import ControlTraits
 from underpaint.weights import kinds
+from underpaint.weights.safetensors import read_safetensors
 
 CLASS = "FluxPriorReduxPipeline"
 EMBEDDER, ENCODER, PIXELS = "image_embedder", "image_encoder", "feature_extractor"
@@ -41,6 +42,29 @@ def describe_redux(folder: Path, index: Mapping[str, Any]) -> ControlTraits | No
         title=str(facts.get("title", folder.name)),
         license=str(facts.get("license", "")),
     )
+
+
+def describe_redux_file(path: Path) -> ControlTraits:
+    """The traits of its layers in a file; the encoder lies elsewhere. Raises `ModelUnusable`."""
+    config = redux_config(path)
+    facts = facts_of(path)
+    return ControlTraits(
+        kind=kinds.REDUX,
+        base=words_base(config["txt_in_features"]),
+        roles=(REFERENCE,),
+        encoder=f"SigLIP, {config['redux_dim']} wide",
+        title=str(facts.get("title", path.stem)),
+        license=str(facts.get("license", "")),
+    )
+
+
+def redux_config(path: Path) -> Mapping[str, int]:
+    """What the layers in a file read and make. Raises `ModelUnusable`."""
+    listing = read_safetensors(path)
+    reads, makes = listing.size("redux_up.weight", 1), listing.size("redux_down.weight", 0)
+    if not reads or not makes:
+        raise unusable(path, "its tensors are not those of FLUX.1 Redux")
+    return {"redux_dim": reads, "txt_in_features": makes}
 
 
 def words_base(width: int) -> str:

@@ -9,15 +9,16 @@ from typing import Any
 
 import torch
 
-from underpaint.engine.controls.nets import network, pictures_of
+from underpaint.engine.controls.nets import network, network_of_file, pictures_of
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.diffusion.job import DiffusionTask
-from underpaint.engine.flux.describe_net import modes_of
+from underpaint.engine.flux.describe_net import flux_net_config_of, modes_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.tokens import to_tokens
 from underpaint.engine.flux.weighing import all_rolled, token_weights
 from underpaint.weights import kinds
+from underpaint.weights.flux_nets import COMPONENT
 
 Blocks = list[torch.Tensor]
 """For each block of one kind, `(jobs, tokens, width)`; none where a net has nothing for that kind."""
@@ -28,6 +29,8 @@ KINDS = (kinds.CONTROL_NET, kinds.CONTROL_NET_UNION)
 
 class FluxNets(Shelved):
     """The control nets that one model's jobs use: each with the modes that a union net has."""
+
+    part = COMPONENT
 
     def encode(self, job: DiffusionTask, parts: FluxParts) -> None:
         """Latents of the images that nets read as such; noise is drawn in the stock pipelines' order."""
@@ -112,8 +115,12 @@ class FluxNets(Shelved):
     def _from_disk(self, place: Path) -> tuple[Any, Mapping[str, int]]:
         from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
 
-        net, _ = network(FluxControlNetModel, place, self._dtype)
-        config = json.loads((place / "config.json").read_text("utf-8"))
+        if place.is_file():
+            config = flux_net_config_of(place)
+            net, _ = network_of_file(FluxControlNetModel, self.part, place, config, self._dtype)
+        else:
+            net, _ = network(FluxControlNetModel, place, self._dtype)
+            config = json.loads((place / "config.json").read_text("utf-8"))
         return net, modes_of(place, config)
 
 

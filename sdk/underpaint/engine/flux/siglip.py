@@ -8,25 +8,37 @@ from typing import Any
 
 import torch
 
-from underpaint.engine.controls.nets import network
+from underpaint.engine.controls.encoder_files import encoder_config, load_encoder
+from underpaint.engine.controls.nets import network, network_of_file
 from underpaint.engine.controls.plan import PlannedControl, Reference
 from underpaint.engine.controls.shelved import Shelved
 from underpaint.engine.diffusion.components import weight_variant
-from underpaint.engine.flux.describe_redux import EMBEDDER, PIXELS
+from underpaint.engine.flux.describe_redux import EMBEDDER, PIXELS, redux_config
 from underpaint.engine.residency import Shelf
+from underpaint.weights.image_encoders import COMPONENT
 
 REMEMBERED = 16
 """Pictures whose words are kept for the next job with the same picture."""
+_PREPARED = "preprocessor_config.json"
 
 
 class _Encoders(Shelved):
-    """Vision encoders by folder: each with what prepares pixels for it, which lies beside."""
+    """Vision encoders by folder or file: each with what prepares pixels for it."""
+
+    part = COMPONENT
 
     def _from_disk(self, place: Path) -> tuple[Any, Any]:
         from transformers import SiglipImageProcessor, SiglipVisionModel
 
-        processor = SiglipImageProcessor.from_pretrained(place.parent / PIXELS, local_files_only=True)
         kind: Any = SiglipVisionModel
+        if place.is_file():
+            encoder = load_encoder(kind, place, encoder_config(place), self._dtype)
+            edge = encoder.config.image_size
+            return encoder, SiglipImageProcessor(size={"height": edge, "width": edge})
+        pixels = next(
+            (folder for folder in (place.parent / PIXELS, place) if (folder / _PREPARED).is_file()), place
+        )
+        processor = SiglipImageProcessor.from_pretrained(pixels, local_files_only=True)
         encoder = kind.from_pretrained(
             place, use_safetensors=True, local_files_only=True, variant=weight_variant(place)
         )
@@ -34,12 +46,18 @@ class _Encoders(Shelved):
 
 
 class _Embedders(Shelved):
-    """What makes words of the encoder's states, by folder."""
+    """What makes words of the encoder's states, by folder or file."""
+
+    part = "redux"
 
     def _from_disk(self, place: Path) -> Any:
         from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
 
-        embedder, _ = network(ReduxImageEncoder, place, self._dtype)
+        if place.is_file():
+            config = redux_config(place)
+            embedder, _ = network_of_file(ReduxImageEncoder, self.part, place, config, self._dtype)
+        else:
+            embedder, _ = network(ReduxImageEncoder, place, self._dtype)
         return embedder
 
 
@@ -72,5 +90,10 @@ class PictureReader:
         encoder, processor = self.encoders.load(shown.encoder)
         pixels = processor(shown.pixels, return_tensors="pt").pixel_values.to(self._device, self._dtype)
         states = encoder(pixels).last_hidden_state
-        words: torch.Tensor = self.embedders.load(folder / EMBEDDER)(states).image_embeds
+        words: torch.Tensor = self.embedders.load(embedder_of(folder))(states).image_embeds
         return words
+
+
+def embedder_of(place: Path) -> Path:
+    """Where a Redux has its layers: the file that it is, or a folder in its own."""
+    return place if place.is_file() else place / EMBEDDER

@@ -10,10 +10,9 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.shelved import Shelved
-from underpaint.engine.flux.describe_redux import EMBEDDER
 from underpaint.engine.flux.nets import FluxNets, nets_of
 from underpaint.engine.flux.references import FluxReferences
-from underpaint.engine.flux.siglip import PictureReader
+from underpaint.engine.flux.siglip import PictureReader, embedder_of
 from underpaint.engine.residency import Shelf
 from underpaint.weights import kinds
 
@@ -49,7 +48,7 @@ class FluxSteering:
                 continue
             if control.kind == kinds.REDUX:
                 needs.append((self.redux.encoders, control.reference.encoder))
-                needs.append((self.redux.embedders, control.folder / EMBEDDER))
+                needs.append((self.redux.embedders, embedder_of(control.folder)))
             else:
                 needs.append((self.references.encoders, control.reference.encoder))
                 needs.append((self.references, control.folder))
