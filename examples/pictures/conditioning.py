@@ -33,7 +33,7 @@ from underpaint.types import (
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "conditioning"
 MAPS = ("height-map", "normal-map", "roughness-map", "occlusion-map")
-FILL_MODES = ("keep", "blur", "neutral", "noise", "border")
+FILL_MODES = ("keep", "blur", "neutral", "noise", "border", "continue")
 
 Strip = Callable[[Easel], list[Panel]]
 STRIPS: dict[str, Strip] = {}
@@ -186,7 +186,7 @@ def fill_modes(easel: Easel) -> list[Panel]:
 @strip
 def remove(easel: Easel) -> list[Panel]:
     before, mask = spilt()
-    after = easel.fill("", before, mask, strength=0.9, fill_mode="border", guidance_scale=1.0)
+    after = easel.fill("", before, mask, fill_mode="continue", guidance_scale=1.0)
     return [("the picture", before), ("the selection", mask), ("removed", after)]
 
 

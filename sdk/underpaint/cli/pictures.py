@@ -166,11 +166,17 @@ def inpaint(
         ),
     ] = "",
     output: OutputOption = Path("inpaint.png"),
-    strength: Annotated[float, typer.Option(help="How much to change inside the mask, above 0 to 1.")] = 1.0,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="How much to change inside the mask, above 0 to 1. By default as fits the model: 1 for most."
+        ),
+    ] = None,
     fill_mode: Annotated[
         str,
         typer.Option(
-            help="What the hole begins with, if strength is below 1: keep, blur, neutral, noise or border."
+            help="What the hole begins with, if strength is below 1: keep, blur, neutral, noise, border or "
+            "continue."
         ),
     ] = "",
     model: ModelOption = "",

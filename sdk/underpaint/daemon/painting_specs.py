@@ -15,6 +15,9 @@ from underpaint.wire.limits import raise_for
 
 IMG2IMG_STRENGTH = 0.6
 INPAINT_STRENGTH = 1.0
+CONTINUE = "continue"
+CONTINUING_STRENGTH = 0.75
+"""Of models that do not say: enough to paint over seams, little enough to keep what was carried on."""
 
 
 def window_of(spec: JobSpec, operation: str, images: dict[str, Entry]) -> Bounds:
@@ -46,9 +49,21 @@ def fill_in(spec: JobSpec, operation: str, traits: ModelTraits, family: FamilyDe
     elif operation == "image_to_image" and not spec.image_to_image.HasField("strength"):
         spec.image_to_image.strength = IMG2IMG_STRENGTH
     elif operation == "inpaint" and not spec.inpaint.HasField("strength"):
-        spec.inpaint.strength = INPAINT_STRENGTH
+        _begin_hole(spec, traits)
     if not spec.result_form:
         spec.result_form = RESULT_FORM_LAYER if operation == "inpaint" else RESULT_FORM_MERGED
+
+
+def _begin_hole(spec: JobSpec, traits: ModelTraits) -> None:
+    """How much changes where nobody said, and with that what the hole begins with."""
+    hole, wordless = spec.inpaint, not spec.prompt.strip() and not spec.regions
+    fitting = (traits.wordless_fill_strength if wordless else 0.0) or traits.fill_strength
+    if hole.fill_mode == CONTINUE:
+        hole.strength = fitting if fitting < 1.0 else CONTINUING_STRENGTH
+    elif not hole.fill_mode and fitting < 1.0:
+        hole.fill_mode, hole.strength = CONTINUE, fitting
+    else:
+        hole.strength = INPAINT_STRENGTH
 
 
 def check_size(spec: JobSpec, traits: ModelTraits) -> list[Violation]:

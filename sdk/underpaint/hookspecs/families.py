@@ -35,6 +35,11 @@ class ModelTraits:
     puts_back: bool = False
     """Of native inpainting: whether what is kept goes back to the picture's own latents after each step, as
     with all other models. It ties the new to the old where a small model does not look there enough."""
+    fill_strength: float = 1.0
+    """Strength of inpainting where none is asked for, above 0.0 to 1.0. Below 1.0 the hole then begins with
+    what is around it, carried on into it: good for small models, which look around less than words tell."""
+    wordless_fill_strength: float = 0.0
+    """The same where there is no prompt; 0.0: as with one."""
     license: str = ""
     control_base: str = ""
     """What a control net must agree with to fit, in words; "" takes none."""

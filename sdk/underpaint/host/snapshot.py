@@ -77,7 +77,8 @@ def fill(
     origin = _origin(adapter, canvas, prompt, verb, client_id)
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
-        strength=strength,
+        # A slider at its end says no more than one that nobody moved: as fits the model.
+        strength=strength if strength < 1.0 else None,
         fill_mode=settings.fill_mode,
         output=canvas.result_format,
         form=ResultForm.LAYER if canvas.result_format.channels.has_alpha else ResultForm.MERGED,
@@ -113,7 +114,6 @@ def expand(
     origin = _origin(adapter, canvas, prompt, "Expand", client_id)
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
-        strength=1.0,
         # All of the soft edge lies on the canvas: beyond it there is nothing that could show through.
         grow=float(overlap + 1),
         feather=float(overlap),

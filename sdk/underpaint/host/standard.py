@@ -15,9 +15,6 @@ from underpaint.hookspecs import ControlSource, Verb, hookimpl
 from underpaint.host.margins import MAX_MARGIN, Margins
 from underpaint.types import Bounds, Image, Parameter, Tiling
 
-REMOVE_STRENGTH = 0.9
-"""A little of what goes on inwards from the border stays: without words it is all there is to go by."""
-
 if TYPE_CHECKING:
     from underpaint.host.adapter import HostAdapter
     from underpaint.host.session import Session
@@ -39,7 +36,7 @@ def refine(session: Session, values: Mapping[str, float | str]) -> Task:
 def remove(session: Session, values: Mapping[str, float | str]) -> Task:
     """Takes away what is selected: what is around it goes on there. No words needed."""
     # Without words altogether: what regions say would come in place of what goes.
-    settings = replace(session.settings, strength=REMOVE_STRENGTH, fill_mode="border", regions=())
+    settings = replace(session.settings, strength=None, fill_mode="continue", regions=())
     if not settings.negative_prompt:
         # Without words, with and without them is the same: half the work.
         settings = replace(settings, guidance_scale=1.0)

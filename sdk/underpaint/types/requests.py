@@ -92,7 +92,7 @@ class GenerateRequest:
     """Width of the soft edge in canvas pixels; inpainting only."""
     fill_mode: str = ""
     """What the hole holds before the first step, where strength is below 1.0: "keep", "blur", "neutral",
-    "noise" or "border"; inpainting only."""
+    "noise", "border" or "continue"; inpainting only."""
     tiling: Tiling = Tiling.NONE
     output: PixelFormat | None = None
     """How the result shall lie in memory; None: RGB(A), u8, sRGB, top row first."""

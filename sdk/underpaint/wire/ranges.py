@@ -15,7 +15,7 @@ MAX_STEPS: Final = 1000
 MAX_GUIDANCE: Final = 100.0
 MAX_GROW: Final = 4096.0
 """Largest growth or feather of a mask, in canvas pixels."""
-FILL_MODES: Final = ("keep", "blur", "neutral", "noise", "border")
+FILL_MODES: Final = ("keep", "blur", "neutral", "noise", "border", "continue")
 """What a hole may hold before the first step."""
 MAX_SEED: Final = 2**64 - 1
 MAX_CLIENT_ID: Final = 128

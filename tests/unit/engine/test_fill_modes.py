@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from tests.unit.engine.stock import Case, Ours, disc, photo
 from underpaint.engine.family import Assignment
 from underpaint.engine.inpaint import fill_hole
+from underpaint.errors import PluginFailed
 from underpaint.wire.ranges import FILL_MODES
 
 MASK = disc(64, 64, 16, 34, 30).astype(np.float32) / 255
@@ -25,7 +27,7 @@ def test_only_the_hole_is_filled_and_a_soft_edge_mixes(mode: str) -> None:
     assert hard.min() >= 0.0 and hard.max() <= 1.0
     assert np.array_equal(hard[MASK == 0.0], RGB[MASK == 0.0])
     assert (hard == RGB).all() == (mode == "keep")
-    if mode not in ("keep", "border"):  # the border's own pixels depend on where it is
+    if mode not in ("keep", "border", "continue"):  # the border's own pixels depend on where it is
         assert np.allclose(half, (RGB + hard) / 2, atol=1e-6)
 
 
@@ -47,9 +49,34 @@ def test_each_mode_does_what_it_is_called() -> None:
     assert not np.array_equal(noise, fill_hole(spotted, MASK, "noise", 6))
 
 
-def test_a_border_that_is_not_there_is_grey() -> None:
+@pytest.mark.parametrize("size", [96, 320])
+@pytest.mark.parametrize("strength", [0.4, 0.9])
+def test_a_pattern_is_carried_on_where_it_would_have_gone_on(size: int, strength: float) -> None:
+    rows, columns = np.mgrid[:size, :size] * 12 // size
+    checker = np.repeat(((rows + columns) % 2 * 0.8 + 0.1)[..., None], 3, axis=2).astype(np.float32)
+    mask = np.zeros((size, size), np.float32)
+    mask[size // 3 : -size // 4, size // 4 : -size // 3] = 1.0
+    holed = np.where(mask[..., None] > 0.0, np.float32(0.5), checker)
+    carried_on = fill_hole(holed, mask, "continue", 0, strength)
+    inside = mask > 0.0
+    # Where fields meet, shrinking softens them.
+    assert np.median(np.abs(carried_on - checker)[inside]) < 0.02
+    assert np.abs(carried_on - checker)[inside].mean() < 0.1
+    assert np.abs(fill_hole(holed, mask, "border", 0) - checker)[inside].mean() > 0.3
+
+
+@pytest.mark.parametrize("mode", ["border", "continue"])
+def test_surroundings_that_are_not_there_are_grey(mode: str) -> None:
     everything = np.ones((64, 64), np.float32)
-    assert np.all(fill_hole(RGB, everything, "border", 0) == 0.5)
+    assert np.all(fill_hole(RGB, everything, mode, 0) == 0.5)
+
+
+def test_an_opencv_that_cannot_carry_a_picture_on_says_which_package_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(cv2, "xphoto")
+    with pytest.raises(PluginFailed, match="opencv-contrib-python-headless"):
+        fill_hole(RGB, MASK, "continue", 0)
 
 
 def test_a_large_picture_is_filled_at_a_size_that_takes_no_long() -> None:
@@ -66,7 +93,7 @@ def test_a_large_picture_is_filled_at_a_size_that_takes_no_long() -> None:
 def test_where_noise_is_not_all_the_model_starts_from_what_the_mode_says(models: Path, model: str) -> None:
     engine = Ours(models / model)
     made: dict[tuple[str, float], torch.Tensor] = {}
-    for mode in ("", "keep", "border"):
+    for mode in ("", "keep", "border", "continue"):
         for strength in (0.5, 1.0):
             case = Case("inpaint", "ddim", strength=strength)
             spec = case.spec()
@@ -79,4 +106,5 @@ def test_where_noise_is_not_all_the_model_starts_from_what_the_mode_says(models:
             made[mode, strength] = task.current.latents
     assert torch.equal(made["", 0.5], made["keep", 0.5])
     assert not torch.allclose(made["border", 0.5], made["keep", 0.5], atol=1e-3)
+    assert not torch.allclose(made["continue", 0.5], made["border", 0.5], atol=1e-3)
     assert torch.equal(made["border", 1.0], made["keep", 1.0]), "nothing is left of it in pure noise"

@@ -135,7 +135,7 @@ def test_an_edit_sends_what_is_visible_with_the_instruction(host: RecordingHost,
     ("name", "prompt", "sent"),
     [
         ("refine", "moss", {"strength": 0.35, "fill_mode": "keep"}),
-        ("remove", "", {"strength": 0.9, "fill_mode": "border"}),
+        ("remove", "", {"fill_mode": "continue"}),
     ],
 )
 def test_a_selection_is_refined_or_removed(

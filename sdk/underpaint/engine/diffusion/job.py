@@ -287,7 +287,7 @@ def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pa
     if image.masks is not None:
         first.mask = resize(image.masks.denoise, size, image.tiling)
         if first.image is not None and image.strength < 1.0:
-            first.image = fill_hole(first.image, first.mask, image.fill_mode, seed)
+            first.image = fill_hole(first.image, first.mask, image.fill_mode, seed, image.strength)
     return first
 
 

@@ -101,6 +101,8 @@ def traits_of(
         told,
         native_inpainting=inpaints,
         puts_back=bool(traits.get("puts_back", False)),
+        fill_strength=float(traits.get("fill_strength", 1.0)),
+        wordless_fill_strength=float(traits.get("wordless_fill_strength", 0.0)),
         control_base=base_of_unet(unet, latent, factor),
         lora_base=unet_base(int(unet.get("cross_attention_dim", 1280))),
         adapter_bases=adapter_bases(unet, factor),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.engine.pixels.color import Floats
+from underpaint.errors import PluginFailed
 
 _cv: Any = cv2
 
@@ -47,6 +48,22 @@ def eroded(inside: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
     """What is left of `inside` when squares of `side` pixels must lie in it wholly, or in what is beyond."""
     kernel = np.ones((side, side), np.uint8)
     return cast("npt.NDArray[np.bool_]", _cv.erode(inside.astype(np.uint8), kernel) > 0)
+
+
+def shifted(picture: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """RGB `(height, width, 3)` with pieces of what is around a hole moved into it.
+
+    Shift maps: He and Sun 2012, https://doi.org/10.1007/978-3-642-33709-3_2. Needs OpenCV's extra modules.
+    """
+    if not hasattr(cv2, "xphoto"):
+        raise PluginFailed(
+            "OpenCV is here without its module xphoto, which carries a picture on into a hole: some package "
+            "has put a smaller OpenCV there. pip install --force-reinstall opencv-contrib-python-headless"
+        )
+    lab = _cv.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2Lab)
+    made = np.zeros_like(lab)
+    _cv.xphoto.inpaint(lab, np.where(hole, 0, 255).astype(np.uint8), made, _cv.xphoto.INPAINT_SHIFTMAP)
+    return cast("npt.NDArray[np.uint8]", _cv.cvtColor(made, cv2.COLOR_Lab2RGB))
 
 
 def box_blurred(picture: Floats, side: int) -> Floats:
