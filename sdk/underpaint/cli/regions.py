@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from underpaint.cli.controls import attached
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.hookspecs import ControlSource
 from underpaint.host import AttachedRegion
@@ -26,23 +27,24 @@ RegionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-        metavar="PROMPT=FILE[,strength=N][,negative=TEXT]",
+        metavar="PROMPT=FILE[,KEY=VALUE...]",
         help="Paint this where the picture in FILE is white, for example 'red brick=wall.png'; scaled over "
         "the picture. May be repeated: a later one covers an earlier one, and the rest follows the main "
-        "prompt. strength (0 to 1): how far it takes the place of what lies beneath. negative: what to "
-        "avoid there, in place of --negative. <lora:NAME:0.8> in the prompt counts there alone.",
+        "prompt. Keys: strength (0 to 1, how far it takes the place of what lies beneath), negative (what to "
+        "avoid there, in place of --negative), control (ROLE=FILE, a drawing that this part alone keeps to). "
+        "<lora:NAME:0.8> in the prompt counts there alone.",
     ),
 ]
 RegionLayerOption = Annotated[
     list[str] | None,
     typer.Option(
         "--region-layer",
-        metavar="PROMPT=NAME[,strength=N][,negative=TEXT]",
+        metavar="PROMPT=NAME[,KEY=VALUE...]",
         help="Paint this where the layer NAME of the .ora file covers. The layer is hidden. May be repeated; "
-        "lies over what --region says.",
+        "lies over what --region says. Keys as there.",
     ),
 ]
-_VALUE = re.compile(r",\s*(strength|negative)=")
+_VALUE = re.compile(r",\s*(strength|negative|control)=")
 
 
 def from_files(options: list[str] | None) -> tuple[AttachedRegion, ...]:
@@ -63,10 +65,10 @@ def _parsed(option: str, field: str, find: Callable[[str], tuple[ControlSource, 
     prompt, equals, name = head.rpartition("=")
     if not (equals and name):
         what = "FILE" if field == "region" else "NAME"
-        wanted = f"PROMPT={what}[,strength=N][,negative=TEXT]"
+        wanted = f"PROMPT={what}[,strength=N][,negative=TEXT][,control=ROLE=FILE]"
         _refuse(field, f"--{field} takes {wanted}, not {option[:200]!r}.")
     try:
-        strength = float(values.get("strength", "1"))
+        strength = float(values.get("strength", ["1"])[-1])
     except ValueError:
         _refuse(field, f"--{field} takes a number for strength: {option[:200]!r}.")
     source, choice = find(name)
@@ -75,16 +77,19 @@ def _parsed(option: str, field: str, find: Callable[[str], tuple[ControlSource, 
         prompt=prompt,
         choice=choice,
         strength=strength,
-        negative_prompt=values.get("negative", "").strip(),
+        negative_prompt=values.get("negative", [""])[-1].strip(),
+        controls=attached(values.get("control")),
     )
 
 
-def _split(option: str) -> tuple[str, dict[str, str]]:
+def _split(option: str) -> tuple[str, dict[str, list[str]]]:
     """Prompt and name, and the values by key behind them; those before the name belong to the prompt."""
     found = [at for at in _VALUE.finditer(option) if "=" in option[: at.start()]]
-    ends = [*(at.start() for at in found[1:]), len(option)]
-    values = {at[1]: option[at.end() : end] for at, end in zip(found, ends, strict=True)} if found else {}
-    return option[: found[0].start()] if found else option, values
+    starts = [*(at.start() for at in found), len(option)]
+    values: dict[str, list[str]] = {}
+    for at, end in zip(found, starts[1:], strict=True):
+        values.setdefault(at[1], []).append(option[at.end() : end])
+    return option[: starts[0]], values
 
 
 def _file_source(name: str) -> tuple[ControlSource, str]:

@@ -86,6 +86,20 @@ def test_what_to_avoid_may_hold_commas_and_stand_on_either_side_of_the_strength(
     assert found == [("moss, strength=2, wet", "dry, a=b", 0.5), ("sky", "clouds", 1.0), ("sand", "", 1.0)]
 
 
+def test_a_part_can_keep_to_drawings_of_its_own(left: Path, seen: Seen, tmp_path: Path) -> None:
+    drawing = f"line-art={left}"
+    options = (
+        "--region",
+        f"moss={left},control={drawing},negative=dry, control={drawing}",
+        "--region",
+        f"sky={left}",
+    )
+    answer = call("txt2img", "sand", "--size", "64x48", *options, "-o", tmp_path / "o.png")
+    # The daemon has made them the picture's own, each with the mask of its region.
+    assert [(one["role"], "mask" in one) for one in answer["request"]["controls"]] == [("line-art", True)] * 2
+    assert [one["negative_prompt"] for one in answer["request"]["regions"]] == ["dry", ""]
+
+
 def test_a_mask_of_another_size_is_scaled_over_the_picture(left: Path, seen: Seen, tmp_path: Path) -> None:
     call("txt2img", "sand", "--size", "128x96", "--region", f"moss={left}", "-o", tmp_path / "o.png")
     mask = seen.masks["moss"]
@@ -120,6 +134,7 @@ def test_layers_are_regions_over_those_of_files_and_are_no_part_of_the_picture(
         (("--region", "moss=LEFT,strength=2"), "must be 0 to 1"),
         (("--region", "moss=absent.png"), "absent.png does not exist"),
         (("--region-layer", "moss=Absent"), "There is no layer 'Absent'"),
+        (("--region", "moss=LEFT,control=line-art"), "--control takes ROLE=FILE"),
     ],
 )
 def test_what_is_wrong_with_a_region_is_said(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +31,34 @@ class ControlNets(Shelved):
     part = COMPONENT
 
     def residuals(
-        self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
+        self,
+        jobs: Sequence[Sequence[PlannedControl]],
+        size: Size,
+        inputs: Mapping[str, Any],
+        tiling: Tiling,
+        told: Callable[[Any], AbstractContextManager[None]] = nullcontext,
     ) -> list[Residuals]:
         """Those of each net for one step.
 
         `jobs` are the controls of each job in this step, all with the same nets in the same order; `inputs`
         are the denoiser's arguments with a row for each job, or, with guidance, one without the prompts and
-        then one with them. A net sees the latents, not the mask beside them.
+        then one with them. A net sees the latents, not the mask beside them. `told` goes around its call.
         """
-        return [self._residuals(controls, size, inputs, tiling) for controls in zip(*jobs, strict=True)]
+        return [self._residuals(controls, size, inputs, tiling, told) for controls in zip(*jobs, strict=True)]
 
     def _residuals(
-        self, controls: Sequence[PlannedControl], size: Size, inputs: Mapping[str, Any], tiling: Tiling
+        self,
+        controls: Sequence[PlannedControl],
+        size: Size,
+        inputs: Mapping[str, Any],
+        tiling: Tiling,
+        told: Callable[[Any], AbstractContextManager[None]],
     ) -> Residuals:
         net, wrap = self.load(controls[0].folder)
         sample = inputs["sample"]
         rows = sample.shape[0] // len(controls)
         shown = pictures_of(controls, size).to(self._device, self._dtype)
-        with wrap.around(tiling):
+        with wrap.around(tiling), told(net):
             down, middle = net(
                 sample[:, : net.config.in_channels],
                 inputs["timestep"],

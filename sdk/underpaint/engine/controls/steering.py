@@ -19,6 +19,7 @@ from underpaint.engine.residency import Shelf
 from underpaint.weights import kinds
 
 if TYPE_CHECKING:
+    from underpaint.engine.diffusion.denoise import Told
     from underpaint.engine.diffusion.job import DiffusionTask
 
 Need = tuple[str, Path]
@@ -64,8 +65,13 @@ class Steering:
         """Encodes a reference's picture, unless that has been done."""
         self.references.look(control)
 
-    def arguments(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the denoiser's call takes besides `inputs`, for jobs of one bucket."""
+    def arguments(
+        self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any], told: Told
+    ) -> dict[str, Any]:
+        """What the denoiser's call takes besides `inputs`, for jobs of one bucket.
+
+        Nets read the prompts of regions where the denoiser does: `told` is put around their calls.
+        """
         size, tiling = jobs[0].current.size, jobs[0].image.tiling
         nets = [_of(job, kinds.CONTROL_NET) for job in jobs]
         unions = [_of(job, kinds.CONTROL_NET_UNION) for job in jobs]
@@ -74,8 +80,10 @@ class Steering:
         return {
             **arguments(
                 [
-                    *self.nets.residuals(nets, size, inputs, tiling),
-                    *self.unions.residuals(unions, size, inputs, tiling),
+                    *self.nets.residuals(nets, size, inputs, tiling, lambda net: told(net, jobs)),
+                    *self.unions.residuals(
+                        unions, size, inputs, tiling, lambda number, net: told(net, jobs[number : number + 1])
+                    ),
                 ]
             ),
             **self.adapters.features(adapters, size, tiling, rows=rows),

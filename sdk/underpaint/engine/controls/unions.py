@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -34,16 +35,27 @@ class UnionNets(Shelved):
     part = COMPONENT
 
     def residuals(
-        self, jobs: Sequence[Sequence[PlannedControl]], size: Size, inputs: Mapping[str, Any], tiling: Tiling
+        self,
+        jobs: Sequence[Sequence[PlannedControl]],
+        size: Size,
+        inputs: Mapping[str, Any],
+        tiling: Tiling,
+        told: Callable[[int, Any], AbstractContextManager[None]] = lambda number, net: nullcontext(),
     ) -> list[Residuals]:
-        """As those of `ControlNets`, all nets added up: one, or none without controls."""
+        """As those of `ControlNets`, all nets added up: one, or none without controls.
+
+        `told` is asked for each job, by its number.
+        """
         if not jobs[0]:
             return []
         rows = inputs["sample"].shape[0] // len(jobs)
         alone = []
         for number, controls in enumerate(jobs):
             own = partial(_rows, numbers=[row * len(jobs) + number for row in range(rows)])
-            parts = [self._residuals(shown, size, inputs, own, tiling) for shown in _together(controls)]
+            around = partial(told, number)
+            parts = [
+                self._residuals(shown, size, inputs, own, tiling, around) for shown in _together(controls)
+            ]
             alone.append(added(parts))
         # Without the prompts first, as the denoiser's rows are.
         down = tuple(_interleaved(blocks, rows) for blocks in zip(*(one for one, _ in alone), strict=True))
@@ -56,6 +68,7 @@ class UnionNets(Shelved):
         inputs: Mapping[str, Any],
         own: Callable[[torch.Tensor], torch.Tensor],
         tiling: Tiling,
+        told: Callable[[Any], AbstractContextManager[None]],
     ) -> Residuals:
         net, wrap, modes = self.load(controls[0].folder)
         sample, several = own(inputs["sample"]), len(controls) > 1
@@ -64,7 +77,7 @@ class UnionNets(Shelved):
         kinds = torch.zeros(net.config.num_control_type)
         kinds[numbers] = 1.0
         added_conditions = inputs.get("added_cond_kwargs") or {}
-        with wrap.around(tiling):
+        with wrap.around(tiling), told(net):
             down, middle = net(
                 sample[:, : net.config.in_channels],
                 own(inputs["timestep"]),

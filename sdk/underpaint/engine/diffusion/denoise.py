@@ -18,12 +18,20 @@ from underpaint.engine.regions.reading import mixed, rows_apart, told_by_place
 Conditions = Callable[[Sequence[DiffusionTask]], Mapping[str, torch.Tensor]]
 """What a family's U-Net takes beside text, for jobs of one bucket, in `denoiser_inputs`' order."""
 
+Told = Callable[[Any, Sequence[DiffusionTask]], AbstractContextManager[None]]
+"""Has a network's cross-attentions read the texts of jobs' regions where they count, while it is called."""
+
 
 class Steering(Protocol):
     """What controls do to a step."""
 
-    def arguments(self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What they add to the arguments of the U-Net, given all others."""
+    def arguments(
+        self, jobs: Sequence[DiffusionTask], inputs: Mapping[str, Any], told: Told
+    ) -> Mapping[str, Any]:
+        """What they add to the arguments of the U-Net, given all others.
+
+        Around the call of a network with the same text, for some of the jobs, goes `told`.
+        """
 
     def around(
         self, jobs: Sequence[DiffusionTask], unet: Any, inputs: Mapping[str, Any]
@@ -45,10 +53,13 @@ def denoise(
     unet, wrap = parts.network
     inputs = denoiser_inputs(jobs, parts)
     inputs["added_cond_kwargs"] = dict(conditions(jobs)) or None
-    inputs |= steering.arguments(jobs, inputs)
     apart = parts.text_everywhere
-    told = nullcontext() if apart else told_by_place(unet, jobs, asked)
-    with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs), told:
+
+    def told(network: Any, whose: Sequence[DiffusionTask]) -> AbstractContextManager[None]:
+        return nullcontext() if apart else told_by_place(network, whose, asked)
+
+    inputs |= steering.arguments(jobs, inputs, told)
+    with wrap.around(jobs[0].image.tiling), steering.around(jobs, unet, inputs), told(unet, jobs):
         output = unet(**inputs, return_dict=False)[0].float()
     advance(jobs, mixed(jobs, output) if apart else output)
 

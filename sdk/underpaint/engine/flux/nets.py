@@ -17,6 +17,7 @@ from underpaint.engine.flux.describe_net import flux_net_config_of, modes_of
 from underpaint.engine.flux.parts import FluxParts
 from underpaint.engine.flux.tokens import to_tokens
 from underpaint.engine.flux.weighing import all_rolled, token_weights
+from underpaint.engine.regions.joint import telling
 from underpaint.weights import kinds
 from underpaint.weights.flux_nets import COMPONENT
 
@@ -87,14 +88,18 @@ class FluxNets(Shelved):
         mode = None
         if modes:
             mode = torch.tensor([[modes[one.role]] for one in controls], device=self._device)
-        found = net(
-            **own,
-            controlnet_cond=self._shown(net, controls, jobs, parts).to(self._device, self._dtype),
-            controlnet_mode=mode,
-            txt_ids=inputs["txt_ids"],
-            img_ids=inputs["img_ids"],
-            return_dict=False,
-        )
+        reads = (inputs.get("joint_attention_kwargs") or {}).get("attention_mask")
+        blocks = (*net.transformer_blocks, *net.single_transformer_blocks)
+        # A union net reads its mode as a word before the others.
+        with telling(blocks, None if reads is None else reads[-len(jobs) :], ahead=1 if modes else 0):
+            found = net(
+                **own,
+                controlnet_cond=self._shown(net, controls, jobs, parts).to(self._device, self._dtype),
+                controlnet_mode=mode,
+                txt_ids=inputs["txt_ids"],
+                img_ids=inputs["img_ids"],
+                return_dict=False,
+            )
         weight = token_weights(controls, jobs, parts)
         double, single = ([_weighed(block, weight) for block in blocks or ()] for blocks in found)
         return double, single

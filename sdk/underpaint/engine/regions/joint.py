@@ -7,9 +7,12 @@ where shares are 0 or 1; between, a text counts for its share of what it would h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 
@@ -36,3 +39,22 @@ def bias(shares: Sequence[torch.Tensor], length: int, pictures: int) -> torch.Te
         made[row, 0, :words, words:] = weight
         made[row, 0, words:, :words] = weight.T
     return made
+
+
+@contextmanager
+def telling(blocks: Iterable[nn.Module], reads: torch.Tensor | None, *, ahead: int) -> Iterator[None]:
+    """Within, blocks of a network that has no argument for it attend as `reads` says, see `bias`.
+
+    `ahead`: tokens that the network puts before the texts, which all others read.
+    """
+    with ExitStack() as stack:
+        if reads is not None:
+            whole = functional.pad(reads, (ahead, 0, ahead, 0))
+
+            def tell(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+                return args, {**kwargs, "joint_attention_kwargs": {"attention_mask": whole}}
+
+            for block in blocks:
+                handle = block.register_forward_pre_hook(tell, with_kwargs=True)
+                stack.callback(handle.remove)
+        yield
