@@ -108,7 +108,8 @@ class FamilyDescriptor:
     where a control model is a pipeline (FLUX.1 Redux) it gets the parsed `model_index.json`. None: the family
     has none.
     `recognise_control_file(path, kind)` does it for a control model in one safetensors file whose header says
-    that it is of `kind`: "ip-adapter", "t2i-adapter", "control-lora" or "control-net".
+    that it is of `kind`: "ip-adapter", "t2i-adapter", "redux", "control-lora" or "control-net" (a union net
+    among them, which its traits tell).
     `recognise_file(path, probe, companions)` does the same for a single weight file, of which `probe` tells
     what its header says; left out by a family that runs folders only.
     `engine` names the class that a worker imports, "module:Class" (see `underpaint.engine.family`).

@@ -13,6 +13,7 @@ from tests.support import weight_files as files
 from tests.support.gguf_files import write_gguf
 from tests.support.weight_files import Shapes, write_t5_tokenizer, write_tokenizer, write_weights
 from underpaint.daemon import tokenizers
+from underpaint.daemon.controls import roles_of
 from underpaint.daemon.models import ModelIndex as AnyIndex
 from underpaint.daemon.models import to_info, to_source
 from underpaint.daemon.plugins import Plugins
@@ -180,8 +181,23 @@ async def test_a_checkpoint_that_holds_everything_needs_tokenizers_only(tmp_path
     assert {components[part] for part in parts} == {str(file)}
 
 
-async def test_flux_for_drawings_is_found_and_told_that_nothing_runs_it(tmp_path: Path) -> None:
+async def test_flux_canny_and_depth_in_one_file_read_an_image_of_the_role_that_their_name_says(
+    tmp_path: Path,
+) -> None:
     root = _comfyui(tmp_path)
-    _transformer(root, "flux1-canny-dev", {**files.FLUX_DEV, "img_in.weight": (3072, 128)})
-    with pytest.raises(ModelUnusable, match="cannot use, files of the kind transformer"):
-        await ModelIndex([root]).find("transformer:flux1-canny-dev")
+    reads = {**files.FLUX_DEV, "img_in.weight": (3072, 128)}
+    _transformer(root, "flux1-canny-dev", reads)
+    file = _transformer(root, "drawn", reads)
+    index = ModelIndex([root])
+    canny = await index.find("transformer:flux1-canny-dev")
+    assert canny.traits is not None and canny.traits.shown_role == "canny"
+    assert Path(to_source(canny).components["config"]).name == "flux-control"
+    with pytest.raises(
+        ModelUnusable, match=r'"shown_role": "depth" \} \(or "canny"\) into drawn.underpaint.json'
+    ):
+        await index.find("transformer:drawn")
+    file.with_name("drawn.underpaint.json").write_text('{"shown_role": "depth"}')
+    await index.all()
+    depth = await index.find("transformer:drawn")
+    assert depth.traits is not None and depth.traits.shown_role == "depth"
+    assert [(one.role, one.models) for one in roles_of(depth, [])] == [("depth", ("transformer:drawn",))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from safetensors.torch import load_file
 
 from tests.support import original_names as original
 from tests.support.control_files import SIZES, write_file
-from tests.tiny_flux import build_tiny_flux_control, build_tiny_redux
+from tests.support.single_files import write_checkpoint, write_parts
+from tests.tiny_flux import build_tiny_flux, build_tiny_flux_control, build_tiny_redux
 from tests.tiny_models import build_tiny, build_tiny_adapter, build_tiny_reference, build_tiny_union
 from tests.unit.engine.stock import RGB, Case, Ours, distance, photo
 from tests.unit.engine.test_control_parity import run
+from tests.unit.engine.test_single_file import Single
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.v1 import image_pb2, job_service_pb2
@@ -120,3 +123,20 @@ def test_an_ip_adapter_with_an_encoder_in_one_file(
     wanted = latents(ours, adapter, kinds.IP_ADAPTER, "reference", encoder=folder)
     assert torch.equal(latents(ours, adapter, kinds.IP_ADAPTER, "reference", encoder=file), wanted)
     assert distance(latents(ours, adapter, kinds.IP_ADAPTER, "reference", 9, file), wanted) >= SENSITIVITY
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_flux_depth_which_reads_the_image_itself(tmp_path: Path, apart: bool) -> None:
+    folder = build_tiny_flux(tmp_path / "flux-depth", kind="flux-depth", seed=12)
+    place = tmp_path / "flux1-depth-dev"
+    place.mkdir()
+    if apart:
+        files = write_parts(folder, place)
+        said = {**json.loads((folder / "underpaint.json").read_text()), "shown_role": "depth"}
+        (place / "transformer.underpaint.json").write_text(json.dumps(said))
+        single = Single(folder, files["transformer"], files)
+    else:
+        single = Single(folder, write_checkpoint(folder, place / "flux1-depth-dev.safetensors"))
+    wanted = latents(Ours(folder), folder, kinds.PIPELINE, "depth")
+    assert torch.equal(latents(single, place, kinds.PIPELINE, "depth"), wanted)
+    assert distance(latents(single, place, kinds.PIPELINE, "depth", 9), wanted) >= SENSITIVITY

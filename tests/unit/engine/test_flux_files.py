@@ -152,6 +152,7 @@ TRANSFORMERS: dict[str, Callable[[], State]] = {
     "flux-schnell": lambda: full.flux(guidance=False),
     "flux-fill": lambda: full.flux(channels=384),
     "flux-kontext": full.flux,
+    "flux-control": lambda: full.flux(channels=128),
 }
 
 

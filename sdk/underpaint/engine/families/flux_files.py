@@ -14,7 +14,7 @@ from underpaint.engine.families.single_file import CLIP_WORDS, CONFIG, CONFIGS, 
 from underpaint.hookspecs import Companions
 from underpaint.weights import Probe, kinds
 
-FAMILIES = ("flux-dev", "flux-schnell", "flux-fill", "flux-kontext")
+FAMILIES = ("flux-dev", "flux-schnell", "flux-fill", "flux-kontext", "flux-control")
 _KINDS = (kinds.CHECKPOINT, kinds.TRANSFORMER)
 # Component: what it is called, its kind, its family by the names of its tensors, where it is to be had.
 _NEEDED = {
