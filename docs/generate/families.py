@@ -74,6 +74,7 @@ def page() -> str:
             "FLUX.1 paint what the same weights paint from a folder, to the bit; a transformer in GGUF what "
             "its unpacked numbers paint. A base model in one file cannot name a refiner. "
             "[Which files](../../how-to/models-you-have.md#what-can-be-used).",
+            "- **Controls**: [which test holds which stock pipeline](pipelines.md).",
             "- A soft mask has no stock pipeline to compare with; its own properties are tested.",
             "",
         ]

@@ -41,6 +41,11 @@ TOLERANCE = 1e-5
 SENSITIVITY = 1e-2
 STYLE = {"sd15": {"up": {"block_0": 1.0}}, "sdxl": {"up": {"block_0": [0.0, 1.0]}}}
 COMPOSITION = {"sd15": {"down": {"block_1": 1.0}, "mid": 1.0}, "sdxl": {"down": {"block_1": [1.0]}}}
+_DISTILLED = (
+    diffusers.LatentConsistencyModelPipeline,
+    diffusers.LatentConsistencyModelImg2ImgPipeline,
+)
+"""These take no negative prompt."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,11 @@ def _encoder(folder: Path) -> dict[str, Any]:
 class Stock:
     """A stock pipeline with references."""
 
-    def __init__(self, model: Path, operation: str, net: Path | None = None) -> None:
+    def __init__(self, model: Path, operation: str, net: Path | None = None, *, kind: Any = None) -> None:
         self.family = family_of(model)
         self.operation = operation
         more: dict[str, Any] = {"add_watermarker": False} if self.family == "sdxl" else {}
-        kind: Any = PIPELINES[self.family, operation]
+        kind = kind or PIPELINES[self.family, operation]
         if net is not None:
             kind = diffusers.StableDiffusionControlNetPipeline
             kind = diffusers.StableDiffusionXLControlNetPipeline if self.family == "sdxl" else kind
@@ -179,9 +184,10 @@ class Stock:
             seen.append(values["latents"])
             return {}
 
+        if not isinstance(self.pipeline, _DISTILLED):
+            more["negative_prompt"] = case.negative
         self.pipeline(
             case.prompt,
-            negative_prompt=case.negative,
             num_inference_steps=case.steps,
             guidance_scale=case.guidance,
             generator=torch.Generator().manual_seed(case.seed),
@@ -258,6 +264,24 @@ def test_latents_are_those_of_the_stock_pipeline_with_its_ip_adapters(
         assert distance(latents(engine(model), case, other), expected) >= SENSITIVITY, other
     for changed in (case.but(prompt="green moss"), case.but(seed=2), case.but(guidance=20.0)):
         assert distance(latents(engine(model), changed, looks), expected) >= SENSITIVITY, changed
+
+
+@pytest.mark.parametrize("operation", ["txt2img", "img2img"])
+def test_a_distilled_model_agrees_with_the_pipeline_of_its_kind(
+    models: Path, adapters: dict[str, Path], engine: Callable[[str], Ours], operation: str
+) -> None:
+    kinds = {
+        "txt2img": diffusers.LatentConsistencyModelPipeline,
+        "img2img": diffusers.LatentConsistencyModelImg2ImgPipeline,
+    }
+    # Below full strength that pipeline spreads all its steps over what is left, where others leave steps out.
+    case = Case(operation, "lcm", negative="", strength=1.0)
+    looks = [Look(adapters["a"], 5, 0.8), Look(adapters["plus"], 6, 0.5)]
+    stock = Stock(models / "distilled", operation, kind=kinds[operation])
+    for given in (looks[:1], looks):
+        expected = stock.latents(case, given)
+        assert distance(latents(engine("distilled"), case, given), expected) <= TOLERANCE
+        assert distance(latents(engine("distilled"), case, given[1:]), expected) >= SENSITIVITY
 
 
 @pytest.mark.parametrize("model", ["plain", "sdxl"])
