@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ SQUARE = {"size": {"height": 64, "width": 64}}
 
 
 def write(folder: Path, build: Callable[[], Any], processor: str, **processing: object) -> Path:
-    """A network with seeded weights that are large enough to tell pictures apart, and its image processor."""
+    """A network and its image processor."""
+    saved(folder, build)
+    getattr(transformers, processor)(**processing).save_pretrained(folder)
+    return folder
+
+
+def saved(folder: Path, build: Callable[[], Any]) -> None:
+    """A network with seeded weights that are large enough to tell pictures apart."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build()
@@ -24,8 +32,6 @@ def write(folder: Path, build: Callable[[], Any], processor: str, **processing: 
             if weight.ndim > 1:
                 torch.nn.init.normal_(weight, std=0.3)
     network.eval().save_pretrained(folder)
-    getattr(transformers, processor)(**processing).save_pretrained(folder)
-    return folder
 
 
 def segformer(folder: Path, classes: int = CLASSES, names: dict[int, str] | None = None) -> Path:
@@ -135,3 +141,129 @@ def rt_detr(folder: Path, names: dict[int, str] | None = None) -> Path:
     return write(
         folder, lambda: transformers.RTDetrForObjectDetection(config), "RTDetrImageProcessorPil", **SQUARE
     )
+
+
+def dpt(folder: Path) -> Path:
+    """Depth as nearness, up to scale and shift."""
+    config = transformers.DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=32,
+        patch_size=8,
+        is_hybrid=False,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        reassemble_factors=[4, 2, 1, 0.5],
+    )
+    size = {"height": 32, "width": 32}
+    return write(
+        folder, lambda: transformers.DPTForDepthEstimation(config), "DPTImageProcessorPil", size=size
+    )
+
+
+def depth_anything(folder: Path, metric: bool = False) -> Path:
+    """Depth as nearness, or in metres."""
+    backbone = transformers.Dinov2Config(
+        image_size=28,
+        patch_size=14,
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+    )
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=16,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        depth_estimation_type="metric" if metric else "relative",
+        max_depth=20,
+    )
+    return write(
+        folder,
+        lambda: transformers.DepthAnythingForDepthEstimation(config),
+        "DPTImageProcessorPil",
+        size={"height": 56, "width": 56},
+        ensure_multiple_of=14,
+        keep_aspect_ratio=True,
+    )
+
+
+def glpn(folder: Path) -> Path:
+    """Depth in metres."""
+    config = transformers.GLPNConfig(
+        hidden_sizes=[8, 8, 8, 8],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 1, 1, 1],
+        decoder_hidden_size=8,
+    )
+    return write(folder, lambda: transformers.GLPNForDepthEstimation(config), "GLPNImageProcessorPil")
+
+
+def zoe_depth(folder: Path) -> Path:
+    """Depth in metres, of a picture with its edges mirrored around it."""
+    backbone = transformers.BeitConfig(
+        image_size=32,
+        patch_size=8,
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+        use_relative_position_bias=True,
+    )
+    config = transformers.ZoeDepthConfig(
+        backbone_config=backbone,
+        backbone_hidden_size=16,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        bottleneck_features=8,
+        num_relative_features=8,
+        bin_embedding_dim=8,
+        num_attractors=[4, 2, 2, 1],
+        bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
+        reassemble_factors=[4, 2, 1, 0.5],
+    )
+    return write(
+        folder,
+        lambda: transformers.ZoeDepthForDepthEstimation(config),
+        "ZoeDepthImageProcessorPil",
+        size={"height": 32, "width": 32},
+        ensure_multiple_of=8,
+    )
+
+
+def depth_pro(folder: Path) -> Path:
+    """Depth as nearness; its image processor needs torchvision, so its configuration is written by hand."""
+    vit = {
+        "model_type": "dinov2",
+        "num_hidden_layers": 2,
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "patch_size": 8,
+        "image_size": 32,
+    }
+    config = transformers.DepthProConfig(
+        patch_size=32,
+        fusion_hidden_size=8,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[8, 8],
+        scaled_images_ratios=[0.5, 1.0],
+        scaled_images_overlap_ratios=[0.0, 0.2],
+        scaled_images_feature_dims=[8, 8],
+        merge_padding_value=3,
+        use_fov_model=False,
+        image_model_config=vit,
+        patch_model_config=vit,
+        fov_model_config=vit,
+    )
+    processing = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": 64, "width": 64}}
+    saved(folder, lambda: transformers.DepthProForDepthEstimation(config))
+    (folder / "preprocessor_config.json").write_text(json.dumps(processing))
+    return folder

@@ -15,7 +15,7 @@ from underpaint.hookspecs import PreprocessorDescriptor
 
 # What needs weights has tests of its own.
 KNOWN = {descriptor.name: descriptor for descriptor in underpaint_preprocessors() if not descriptor.weights}
-LINES = ("canny", "soft-edge", "line-art", "scribble")
+LINES = ("canny", "soft-edge", "line-art", "scribble", "straight-lines")
 
 
 def run(name: str, picture: np.ndarray, **parameters: float) -> np.ndarray:
@@ -108,6 +108,17 @@ def test_a_scribble_leaves_small_things_out_and_has_the_width_of_its_pen() -> No
     assert run("scribble", picture, simplify=1.0, shortest=0)[:20, :20].max() == 1.0
     thin, thick = (run("scribble", picture, width=width).mean() for width in (2, 10))
     assert thick > 3 * thin > 0
+
+
+def test_straight_lines_are_drawn_and_bends_and_short_ones_are_not() -> None:
+    picture = square()
+    y, x = np.mgrid[0:96, 0:128]
+    picture[np.hypot(x - 106, y - 48) < 14, :3] = 0.1
+    made = run("straight-lines", picture, shortest=20)
+    assert made[:, 90:].max() == 0.0 and made[:, :90].sum() > 4 * 28
+    assert run("straight-lines", picture, shortest=0)[:, 90:].max() == 1.0
+    assert run("straight-lines", picture, shortest=40).max() == 0.0
+    assert run("straight-lines", picture, width=5).sum() > 3 * made.sum()
 
 
 def test_blur_keeps_the_mean_and_takes_the_details() -> None:

@@ -66,6 +66,16 @@ def underpaint_preprocessors() -> Sequence[PreprocessorDescriptor]:
             ),
         ),
         PreprocessorDescriptor(
+            name="straight-lines",
+            title="Straight lines",
+            role="straight-lines",
+            engine=f"{_LINES}:straight_lines",
+            parameters=(
+                Parameter(name="shortest", title="Shortest line, pixels", default=20, minimum=0, maximum=512),
+                Parameter(name="width", title="Line width, pixels", default=1, minimum=1, maximum=16, step=1),
+            ),
+        ),
+        PreprocessorDescriptor(
             name="blur",
             title="Blurred picture",
             role="tile",

@@ -12,7 +12,16 @@ from underpaint.types import Parameter
 
 _SEGMENTS = "underpaint.engine.preprocessors.segments"
 
-DEPTH: Final = ("DepthAnythingForDepthEstimation", "DPTForDepthEstimation")
+_DEPTH = "underpaint.engine.preprocessors.depth"
+
+DEPTH: Final = (
+    "DepthAnythingForDepthEstimation",
+    "DPTForDepthEstimation",
+    "DepthProForDepthEstimation",
+    "ZoeDepthForDepthEstimation",
+    "GLPNForDepthEstimation",
+)
+DEPTH_EXAMPLE: Final = "depth-anything/Depth-Anything-V2-Small-hf"
 SEGMENTS: Final = (
     "UperNetForSemanticSegmentation",
     "SegformerForSemanticSegmentation",
@@ -33,15 +42,29 @@ PERSON: Final = 12
 
 
 def estimators() -> list[PreprocessorDescriptor]:
-    """Depth, poses, segments, the mask of one class."""
+    """Depth, normals, poses, segments, the mask of one class."""
     return [
         PreprocessorDescriptor(
             name="depth",
             title="Depth, by a network",
             role="depth",
-            engine="underpaint.engine.preprocessors.depth:depth",
+            engine=f"{_DEPTH}:depth",
             weights=DEPTH,
-            example="depth-anything/Depth-Anything-V2-Small-hf",
+            example=DEPTH_EXAMPLE,
+        ),
+        PreprocessorDescriptor(
+            name="normal",
+            title="Normals, from depth by a network",
+            role="normal",
+            engine=f"{_DEPTH}:normal",
+            weights=DEPTH,
+            example=DEPTH_EXAMPLE,
+            parameters=(
+                Parameter(
+                    name="relief", title="Height of white, pixels", default=128.0, minimum=0.1, maximum=1024.0
+                ),
+                Parameter(name="smooth", title="Blur before, pixels", default=1.0, minimum=0.0, maximum=16.0),
+            ),
         ),
         PreprocessorDescriptor(
             name="pose",

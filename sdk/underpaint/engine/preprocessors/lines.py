@@ -68,6 +68,19 @@ def scribble(picture: Floats, parameters: Mapping[str, float], check: Check) -> 
     return np.asarray(canvas > 0, np.float32)
 
 
+def straight_lines(picture: Floats, parameters: Mapping[str, float], check: Check) -> Floats:
+    """Straight edges, 0.0 or 1.0, without what bends (Grompone von Gioi et al., "LSD", 2012)."""
+    grey = np.rint(_grey(picture) * 255.0).astype(np.uint8)
+    found = _cv.createLineSegmentDetector().detect(grey)[0]
+    check()
+    canvas = np.zeros(grey.shape, np.uint8)
+    lines = np.empty((0, 4), np.float32) if found is None else found.reshape(-1, 4)
+    long = np.hypot(*(lines[:, 2:] - lines[:, :2]).T) >= parameters["shortest"]
+    for left, top, right, bottom in np.rint(lines[long]).astype(int).tolist():
+        _cv.line(canvas, (left, top), (right, bottom), 255, round(parameters["width"]))
+    return np.asarray(canvas > 0, np.float32)
+
+
 def _on_paper(picture: Floats) -> Floats:
     """As a drawing on white paper: of strokes on an empty layer, colours from nearby would leave nothing."""
     alpha = picture[..., 3:]
