@@ -14,7 +14,11 @@ from underpaint.testing.reference.pictures import read_mask
 from underpaint.testing.reference.samples import image_of
 from underpaint.types import MASK_FORMAT, GenerateRequest, Lora, PixelFormat, Provenance, ResultForm, Tiling
 
-_PICTURED: Final = {"controls": "control images", "regions": "masks of regions"}
+_PICTURED: Final = {
+    "controls": "control images",
+    "regions": "masks of regions",
+    "islands": "a mask of UV islands",
+}
 """Fields of a request that need pictures which no file holds."""
 
 

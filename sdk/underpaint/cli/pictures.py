@@ -15,6 +15,7 @@ import typer
 
 from underpaint.cli.console import JsonOption
 from underpaint.cli.controls import ControlOption
+from underpaint.cli.islands import IslandsOption, PaddingOption, islands_of
 from underpaint.cli.loras import LoraOption
 from underpaint.cli.options import (
     GuidanceOption,
@@ -54,6 +55,8 @@ def txt2img(
     lora: LoraOption = None,
     preset: PresetOption = "",
     scheduler_option: SchedulerParameterOption = None,
+    islands: IslandsOption = None,
+    padding: PaddingOption = 16,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,7 +86,7 @@ def txt2img(
         preset,
         scheduler_option,
     )
-    settings = replace(settings, regions=from_files(region))
+    settings = replace(settings, regions=from_files(region), islands=islands_of(islands, padding))
     make = partial(Session.texture, prompt=prompt, settings=settings, width=width, height=height)
     paint(host_of(), output, as_json, make, private=private)
 
@@ -110,6 +113,8 @@ def img2img(
     lora: LoraOption = None,
     preset: PresetOption = "",
     scheduler_option: SchedulerParameterOption = None,
+    islands: IslandsOption = None,
+    padding: PaddingOption = 16,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -140,7 +145,11 @@ def img2img(
         preset,
         scheduler_option,
     )
-    settings = replace(settings, regions=from_files(region) + from_layers(region_layer, document))
+    settings = replace(
+        settings,
+        regions=from_files(region) + from_layers(region_layer, document),
+        islands=islands_of(islands, padding),
+    )
 
     def generate(session: Session) -> Task:
         return session.generate(prompt, settings, source_layer=source, from_picture=source is None)
@@ -192,6 +201,8 @@ def inpaint(
     lora: LoraOption = None,
     preset: PresetOption = "",
     scheduler_option: SchedulerParameterOption = None,
+    islands: IslandsOption = None,
+    padding: PaddingOption = 16,
     private: PrivateOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -223,6 +234,9 @@ def inpaint(
         scheduler_option,
     )
     settings = replace(
-        settings, fill_mode=fill_mode, regions=from_files(region) + from_layers(region_layer, document)
+        settings,
+        fill_mode=fill_mode,
+        regions=from_files(region) + from_layers(region_layer, document),
+        islands=islands_of(islands, padding),
     )
     paint(host_of(document), output, as_json, lambda s: s.fill(prompt, settings), private=private)

@@ -92,7 +92,11 @@ def _split(option: str) -> tuple[str, dict[str, list[str]]]:
     return option[: starts[0]], values
 
 
-def _file_source(name: str) -> tuple[ControlSource, str]:
+def file_source(name: str, field: str, what: str) -> ControlSource:
+    """Coverage from a picture file, white is covered, scaled over the document or the new picture.
+
+    `field` and `what` are for the message of the `InvalidRequest` that it raises.
+    """
     from PIL import Image as Pictures
 
     from underpaint.testing.reference.png import BROKEN
@@ -102,10 +106,14 @@ def _file_source(name: str) -> tuple[ControlSource, str]:
         with Pictures.open(path) as picture:
             mask = picture.convert("L")
     except FileNotFoundError:
-        _refuse("region", f"The region's mask {path} does not exist: check the name.")
+        _refuse(field, f"{what} {path} does not exist: check the name.")
     except (*BROKEN, Pictures.DecompressionBombError) as problem:
-        _refuse("region", f"The region's mask {path} is no picture that can be read ({problem}).")
-    return ControlSource(name=str(path), title=path.name, read=partial(_read, mask)), ""
+        _refuse(field, f"{what} {path} is no picture that can be read ({problem}).")
+    return ControlSource(name=str(path), title=path.name, read=partial(_read, mask))
+
+
+def _file_source(name: str) -> tuple[ControlSource, str]:
+    return file_source(name, "region", "The region's mask"), ""
 
 
 def _layer_source(document: Document, name: str) -> tuple[ControlSource, str]:

@@ -30,7 +30,10 @@ class Inputs:
         controls = await self._controls(request.controls)
         mask = await self._optional(request.mask) if isinstance(request, GenerateRequest) else None
         regions = [(await self._get(one.mask), await self._controls(one.controls)) for one in request.regions]
-        return request_to_spec(request, image, mask, controls, regions)
+        islands = None
+        if isinstance(request, GenerateRequest) and request.islands is not None:
+            islands = await self._get(request.islands.mask)
+        return request_to_spec(request, image, mask, controls, regions, islands)
 
     async def _controls(self, controls: Sequence[Control]) -> list[ControlPixels]:
         return [(await self._get(one.image), await self._optional(one.mask)) for one in controls]

@@ -12,6 +12,7 @@ from underpaint.daemon.control_specs import check_shown, resolve_controls
 from underpaint.daemon.controls import ControlIndex
 from underpaint.daemon.embeddings import embedding_sources
 from underpaint.daemon.estimators import function_of
+from underpaint.daemon.island_specs import resolve_islands
 from underpaint.daemon.latents_specs import resolve_latents
 from underpaint.daemon.lora_specs import resolve_loras
 from underpaint.daemon.loras import LoraIndex
@@ -162,6 +163,7 @@ class Resolver:
         self._room(spec, images)
         masks = resolve_regions(spec, model, window_of(spec, operation, images), self._blobs)
         images |= {f"region-{number}": mask for number, mask in enumerate(masks)}
+        images |= resolve_islands(spec, self._blobs)
         needed = await self._steer(spec, operation, model, images)
         window = window_of(spec, operation, images)
         await self._check_work(spec, spec.steps, window.width, window.height)

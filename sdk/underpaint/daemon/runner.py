@@ -300,4 +300,5 @@ def inputs_of(spec: JobSpec) -> list[str]:
     for control in spec.controls:
         found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
     found += [region.mask.blob for region in spec.regions]
+    found += [spec.islands.mask.blob] if spec.HasField("islands") else []
     return list(dict.fromkeys(found))

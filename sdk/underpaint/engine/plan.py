@@ -12,10 +12,11 @@ from underpaint.engine.family import Assignment
 from underpaint.engine.inpaint import MaskSet, mask_bounds, prepare_masks
 from underpaint.engine.pixels import Raster, canonicalise, coverage, fill_transparent
 from underpaint.engine.pixels.color import Floats
+from underpaint.engine.texture.plan import IslandPlan, island_masks, known_alpha, plan_islands
 from underpaint.errors import InvalidRequest, OperationUnsupported, Violation
 from underpaint.geometry import Size, SizePlan, mask_plan, size_plan
 from underpaint.hookspecs import ModelTraits
-from underpaint.types import Alpha, Channels, PixelFormat, ResultForm, Tiling
+from underpaint.types import Alpha, Bounds, Channels, PixelFormat, ResultForm, Tiling
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.images import format_of, format_to_layout
 from underpaint.wire.limits import check_spec, raise_for
@@ -41,6 +42,8 @@ class Source:
     """Straight, sRGB, top row first."""
     rgb: Floats
     """What the model sees: opaque, in 0.0 … 1.0."""
+    known: Floats
+    """How much there is to see of each pixel, `(height, width)`: alpha, 0.0 between islands."""
     x: int
     y: int
 
@@ -63,6 +66,8 @@ class ImagePlan:
     x: int = 0
     """Where the result belongs on the canvas, in pixels."""
     y: int = 0
+    islands: IslandPlan | None = None
+    """Where there are pixels at all; None: everywhere."""
     postprocessors: tuple[PluginFunction, ...] = ()
     check: Callable[[], None] = lambda: None
 
@@ -98,22 +103,25 @@ def plan_image(assignment: Assignment, spec: job_service_pb2.JobSpec, traits: Mo
     tiling = Tiling(("x" if spec.tile_x else "") + ("y" if spec.tile_y else "") or "none")
     source: Source | None = None
     masks: MaskSet | None = None
+    islands: IslandPlan | None = None
     strength = DEFAULT_STRENGTH[operation]
     if operation == "txt2img":
         target = _text_size(spec.text_to_image, traits)
+        asked = spec.text_to_image
+        islands = plan_islands(assignment, spec, Bounds(asked.x_px, asked.y_px, target.width, target.height))
     elif operation == "img2img":
         request = spec.image_to_image
         strength = request.strength if request.HasField("strength") else strength
         request.strength = strength
-        source = _source(assignment, request.image, "spec.image_to_image.image")
+        source, islands = _source(assignment, spec, request.image, "spec.image_to_image.image")
         target = Size(source.raster.width, source.raster.height)
     elif operation == "edit":
-        source = _source(assignment, spec.edit_image.image, "spec.edit_image.image")
+        source, islands = _source(assignment, spec, spec.edit_image.image, "spec.edit_image.image")
         target = Size(source.raster.width, source.raster.height)
     else:
         strength = spec.inpaint.strength if spec.inpaint.HasField("strength") else strength
-        source = _source(assignment, spec.inpaint.image, "spec.inpaint.image")
-        masks = _masks(assignment, spec.inpaint, source, strength)
+        source, islands = _source(assignment, spec, spec.inpaint.image, "spec.inpaint.image")
+        masks = _masks(assignment, spec.inpaint, source, strength, islands)
         spec.inpaint.fill_mode = spec.inpaint.fill_mode or "keep"
         target = Size(source.raster.width, source.raster.height)
     form, format = _output(spec, operation, source)
@@ -137,6 +145,7 @@ def plan_image(assignment: Assignment, spec: job_service_pb2.JobSpec, traits: Mo
         masks,
         spec.inpaint.fill_mode,
         *place,
+        islands=islands,
         postprocessors=assignment.postprocessors,
         check=assignment.check,
     )
@@ -162,10 +171,15 @@ def _text_size(request: job_service_pb2.TextToImage, traits: ModelTraits) -> Siz
     return size
 
 
-def _source(assignment: Assignment, reference: image_pb2.ImageRef, field: str) -> Source:
+def _source(
+    assignment: Assignment, spec: job_service_pb2.JobSpec, reference: image_pb2.ImageRef, field: str
+) -> tuple[Source, IslandPlan | None]:
     raster = _input(assignment, reference, field)
-    rgba = canonicalise(raster)
-    return Source(raster, rgba, fill_transparent(rgba), reference.x_px, reference.y_px)
+    rgba, (x, y) = canonicalise(raster), (reference.x_px, reference.y_px)
+    islands = plan_islands(assignment, spec, Bounds(x, y, raster.width, raster.height))
+    known = known_alpha(rgba, islands)
+    seen = rgba if islands is None else np.concatenate([rgba[..., :3], known[..., None]], axis=2)
+    return Source(raster, rgba, fill_transparent(seen), known, x, y), islands
 
 
 def _input(assignment: Assignment, reference: image_pb2.ImageRef, field: str) -> Raster:
@@ -177,7 +191,11 @@ def _input(assignment: Assignment, reference: image_pb2.ImageRef, field: str) ->
 
 
 def _masks(
-    assignment: Assignment, request: job_service_pb2.Inpaint, source: Source, strength: float
+    assignment: Assignment,
+    request: job_service_pb2.Inpaint,
+    source: Source,
+    strength: float,
+    islands: IslandPlan | None,
 ) -> MaskSet:
     raster = _input(assignment, request.mask, "spec.inpaint.mask")
     place = (request.mask.x_px, request.mask.y_px, raster.width, raster.height)
@@ -191,11 +209,14 @@ def _masks(
             f"Mask and image must cover the same pixels: the mask {text}.", violations=[fault]
         )
     mask = coverage(raster)
+    if islands is not None:
+        mask = np.where(islands.inside, mask, np.float32(0.0))
     bounds = mask_bounds(mask)
     if bounds.is_empty:
-        fault = Violation("spec.inpaint.mask", "is 0 everywhere")
+        fault = Violation("spec.inpaint.mask", "is 0 everywhere" + (" on the islands" if islands else ""))
+        what = "no pixel of a UV island" if islands else "no pixel"
         raise InvalidRequest(
-            "The mask is empty: it selects no pixel. Select what shall be repainted.", violations=[fault]
+            f"The mask is empty: it selects {what}. Select what shall be repainted.", violations=[fault]
         )
     plan = mask_plan(
         bounds,
@@ -204,7 +225,7 @@ def _masks(
         request.feather_px if request.HasField("feather_px") else None,
     )
     request.strength, request.grow_px, request.feather_px = strength, plan.grow, plan.feather
-    return prepare_masks(mask, plan)
+    return prepare_masks(mask, plan) if islands is None else island_masks(mask, plan, islands.inside)
 
 
 def _output(

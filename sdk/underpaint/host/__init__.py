@@ -22,6 +22,7 @@ from underpaint.host.control_offers import (
 from underpaint.host.control_rows import MOST_ROWS, ControlRow, pack_rows, unpack_rows
 from underpaint.host.controls import AttachedControl, AttachedMask
 from underpaint.host.extensions import Extensions, load_extensions, standard_verbs, values_for
+from underpaint.host.islands import AttachedIslands, IslandReader, islands_from
 from underpaint.host.lora_rows import (
     MOST_LORAS,
     lora_problem,
@@ -54,6 +55,7 @@ __all__ = [
     "MOST_REGIONS",
     "MOST_ROWS",
     "AttachedControl",
+    "AttachedIslands",
     "AttachedMask",
     "AttachedRegion",
     "Canvas",
@@ -65,6 +67,7 @@ __all__ = [
     "Extensions",
     "HoldMeter",
     "HostAdapter",
+    "IslandReader",
     "JobHandle",
     "Layer",
     "MainThreadQueue",
@@ -82,6 +85,7 @@ __all__ = [
     "control_offers",
     "describe",
     "fields_of",
+    "islands_from",
     "load_extensions",
     "lora_problem",
     "lora_title",

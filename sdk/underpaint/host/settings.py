@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from underpaint.host.controls import AttachedControl
+from underpaint.host.islands import AttachedIslands
 from underpaint.host.regions import AttachedRegion
 from underpaint.types import GenerateRequest, Lora, Tiling
 
@@ -32,6 +33,8 @@ class Settings:
     loras: tuple[Lora, ...] = ()
     regions: tuple[AttachedRegion, ...] = ()
     """Parts with prompts of their own, the lowest first; read from the document when a verb starts."""
+    islands: AttachedIslands | None = None
+    """Where a texture has pixels at all; read when a verb starts. For verbs that paint."""
 
     def request(self, prompt: str) -> GenerateRequest:
         """A request with these choices; `strength` and what it reads from the document are the verb's."""

@@ -15,6 +15,7 @@ from underpaint.geometry import fill_window
 from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
 from underpaint.host.cropping import cropped, cropped_controls, extended, outside_of
+from underpaint.host.islands import read_islands, widened
 from underpaint.host.margins import Margins
 from underpaint.host.regions import covering, read_regions
 from underpaint.host.settings import Settings, title_of
@@ -60,7 +61,8 @@ def fill(
     selection = selected.intersect(canvas.bounds) if selected else None
     if selection is None or selection.is_empty:
         raise NothingSelected("Nothing is selected: select the part of the picture to fill, then try again.")
-    hole, strength = selection, 1.0 if settings.strength is None else settings.strength
+    hole = widened(selection, canvas.bounds, settings.islands)
+    strength = 1.0 if settings.strength is None else settings.strength
 
     def window(model: ModelInfo) -> Bounds:
         return fill_window(
@@ -74,6 +76,7 @@ def fill(
     read = window(model or ANY_MODEL)
     image = adapter.read_merged(canvas.document_id, read)
     mask = adapter.read_selection(canvas.document_id, read)
+    islands = read_islands(settings.islands, adapter, canvas.document_id, read)
     origin = _origin(adapter, canvas, prompt, verb, client_id)
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
@@ -87,6 +90,7 @@ def fill(
     def asked(model: ModelInfo) -> Snapshot:
         context = window(model).intersect(read)
         pixels = replace(request, image=cropped(image, context), mask=cropped(mask, context))
+        pixels = replace(pixels, islands=islands(context))
         return Snapshot(_within(pixels, context), ResultKind.LAYER, context, origin)
 
     return asked
@@ -155,12 +159,14 @@ def generate(
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read), output=canvas.result_format
     )
+    islands = read_islands(settings.islands, adapter, canvas.document_id, read)
     if source_layer is None and not from_picture:
 
         def from_words(model: ModelInfo) -> Snapshot:
             size = generation_bounds(canvas.bounds, model)
             sized = replace(request, width=size.width, height=size.height, x=size.x, y=size.y)
-            return Snapshot(_within(sized, size.intersect(read)), ResultKind.LAYER, size, origin)
+            sized = replace(_within(sized, size.intersect(read)), islands=islands(size.intersect(read)))
+            return Snapshot(sized, ResultKind.LAYER, size, origin)
 
         return from_words
     image = (
@@ -169,7 +175,16 @@ def generate(
         else adapter.read_layer(canvas.document_id, source_layer, canvas.bounds)
     )
     request = replace(request, image=image, edit=edit, strength=None if edit else settings.strength)
-    return lambda model: Snapshot(_within(request, read), ResultKind.LAYER, read, origin)
+    if settings.islands is not None and canvas.result_format.channels.has_alpha:
+        # Between islands nothing was painted: there the layer lets through what is below.
+        request = replace(request, form=ResultForm.LAYER)
+
+    def from_image(model: ModelInfo) -> Snapshot:
+        return Snapshot(
+            replace(_within(request, read), islands=islands(read)), ResultKind.LAYER, read, origin
+        )
+
+    return from_image
 
 
 def texture(
@@ -192,11 +207,14 @@ def texture(
     request = replace(
         _asked_with(settings, prompt, adapter, "", read), width=width, height=height, output=result_format
     )
+    islands = read_islands(settings.islands, adapter, "", read)
     origin = JobOrigin(client_id, "", adapter.host_context(""), title_of(prompt, "Texture"))
 
     def asked(model: ModelInfo) -> Snapshot:
         place = size(model)
-        return Snapshot(_within(request, place.intersect(read)), ResultKind.TEXTURE, place, origin)
+        placed = _within(request, place.intersect(read))
+        placed = replace(placed, islands=islands(place))
+        return Snapshot(placed, ResultKind.TEXTURE, place, origin)
 
     return asked
 

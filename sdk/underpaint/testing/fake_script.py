@@ -12,6 +12,7 @@ from underpaint.v1 import job_service_pb2 as pb
 from underpaint.v1 import model_service_pb2
 from underpaint.wire.controls import complete_control
 from underpaint.wire.images import format_to_layout
+from underpaint.wire.islands import complete_islands
 from underpaint.wire.jobs import state_from
 from underpaint.wire.loras import complete_lora
 from underpaint.wire.regions import complete_region, lift_controls
@@ -70,6 +71,7 @@ def resolve(spec: pb.JobSpec, models: list[model_service_pb2.Model]) -> pb.JobSp
         control.model = control.model or next((names[0] for names in roles if names), "")
     for lora in resolved.loras:
         complete_lora(lora)
+    complete_islands(resolved)
     resolved.seed = spec.seed if spec.HasField("seed") else secrets.randbits(32)
     preset = next((one for one in model.presets if one.name == spec.preset), None)
     if preset is not None:
@@ -100,4 +102,5 @@ def inputs_of(spec: pb.JobSpec) -> list[str]:
     for control in [*spec.controls, *(control for region in spec.regions for control in region.controls)]:
         found += [control.image.blob, control.mask.blob] if control.HasField("mask") else [control.image.blob]
     found += [region.mask.blob for region in spec.regions]
+    found += [spec.islands.mask.blob] if spec.HasField("islands") else []
     return list(dict.fromkeys(found))

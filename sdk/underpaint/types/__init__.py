@@ -6,6 +6,7 @@ Coordinates are canvas pixels: the origin is the canvas's top left corner, x run
 from __future__ import annotations
 
 from underpaint.types.controls import Control, ControlModelInfo, ControlRole
+from underpaint.types.islands import UvIslands
 from underpaint.types.jobs import JobState, JobUpdate, PlannedStage, Preview, Progress, ResultRef, StageKind
 from underpaint.types.latents import LATENTS_FORMAT, LatentsAction, LatentsRequest
 from underpaint.types.loras import Lora, LoraInfo
@@ -84,5 +85,6 @@ __all__ = [
     "StageKind",
     "Tiling",
     "UpscaleRequest",
+    "UvIslands",
     "WorkerInfo",
 ]

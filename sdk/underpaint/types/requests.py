@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from underpaint.types.controls import Control
+from underpaint.types.islands import UvIslands
 from underpaint.types.latents import LatentsRequest
 from underpaint.types.loras import Lora
 from underpaint.types.pixels import Image, PixelFormat
@@ -106,6 +107,8 @@ class GenerateRequest:
     """What changes the model for this picture, at most 16; `Client.loras` lists them."""
     regions: tuple[Region, ...] = ()
     """Parts with prompts of their own, the lowest first, at most 8; for models with `ModelInfo.regions`."""
+    islands: UvIslands | None = None
+    """Where a texture has pixels at all; None: everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

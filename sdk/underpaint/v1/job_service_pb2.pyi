@@ -223,8 +223,16 @@ class Region(_message.Message):
     loras: _containers.RepeatedCompositeFieldContainer[Lora]
     def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., prompt: _Optional[str] = ..., strength: _Optional[float] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., negative_prompt: _Optional[str] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ...) -> None: ...
 
+class UvIslands(_message.Message):
+    __slots__ = ("mask", "padding_px")
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    PADDING_PX_FIELD_NUMBER: _ClassVar[int]
+    mask: _image_pb2.ImageRef
+    padding_px: int
+    def __init__(self, mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., padding_px: _Optional[int] = ...) -> None: ...
+
 class JobSpec(_message.Message):
-    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "use_latents", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters")
+    __slots__ = ("model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "text_to_image", "image_to_image", "inpaint", "preprocess", "use_latents", "edit_image", "upscale", "tile_x", "tile_y", "output_layout", "result_form", "postprocess", "controls", "loras", "preset", "regions", "scheduler_parameters", "islands")
     class SchedulerParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -256,6 +264,7 @@ class JobSpec(_message.Message):
     PRESET_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     SCHEDULER_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    ISLANDS_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     negative_prompt: str
@@ -280,7 +289,8 @@ class JobSpec(_message.Message):
     preset: str
     regions: _containers.RepeatedCompositeFieldContainer[Region]
     scheduler_parameters: _containers.ScalarMap[str, float]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., use_latents: _Optional[_Union[UseLatents, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., preset: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., scheduler_parameters: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    islands: UvIslands
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., text_to_image: _Optional[_Union[TextToImage, _Mapping]] = ..., image_to_image: _Optional[_Union[ImageToImage, _Mapping]] = ..., inpaint: _Optional[_Union[Inpaint, _Mapping]] = ..., preprocess: _Optional[_Union[Preprocess, _Mapping]] = ..., use_latents: _Optional[_Union[UseLatents, _Mapping]] = ..., edit_image: _Optional[_Union[EditImage, _Mapping]] = ..., upscale: _Optional[_Union[Upscale, _Mapping]] = ..., tile_x: bool = ..., tile_y: bool = ..., output_layout: _Optional[_Union[_image_pb2.ImageLayout, _Mapping]] = ..., result_form: _Optional[_Union[ResultForm, str]] = ..., postprocess: _Optional[_Iterable[str]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., preset: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., scheduler_parameters: _Optional[_Mapping[str, float]] = ..., islands: _Optional[_Union[UvIslands, _Mapping]] = ...) -> None: ...
 
 class JobOrigin(_message.Message):
     __slots__ = ("client_id", "document_id", "host_context", "title")

@@ -24,6 +24,7 @@ from underpaint.types import (
 from underpaint.v1 import image_pb2, job_service_pb2
 from underpaint.wire.controls import control_to_message
 from underpaint.wire.images import format_to_layout, result_to_ref
+from underpaint.wire.islands import islands_to_message
 from underpaint.wire.latents import latents_to_spec
 from underpaint.wire.limits import raise_for
 from underpaint.wire.loras import loras_to_messages
@@ -72,9 +73,10 @@ def request_to_spec(
     mask: image_pb2.ImageRef | None = None,
     controls: Sequence[ControlPixels] = (),
     regions: Sequence[RegionPixels] = (),
+    islands: image_pb2.ImageRef | None = None,
 ) -> job_service_pb2.JobSpec:
     """A specification; `image` and `mask` are the uploaded pixels of the request's, `controls` those of its
-    controls, image and mask of each, `regions` those of its regions.
+    controls, image and mask of each, `regions` those of its regions, `islands` that of its islands.
 
     Raises `InvalidRequest` whose violations name every field that is out of range.
     """
@@ -110,6 +112,8 @@ def request_to_spec(
     )
     if request.output is not None:
         spec.output_layout.CopyFrom(format_to_layout(request.output))
+    if request.islands is not None and islands is not None:
+        spec.islands.CopyFrom(islands_to_message(request.islands, islands))
     if image is None:
         spec.text_to_image.SetInParent()
         spec.text_to_image.width_px = request.width or 0

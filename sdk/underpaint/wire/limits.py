@@ -6,6 +6,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_controls
 from underpaint.wire.images import MAX_EDGE, format_of
+from underpaint.wire.islands import check_islands
 from underpaint.wire.latents import check_use_latents
 from underpaint.wire.loras import check_loras
 from underpaint.wire.ranges import (
@@ -52,7 +53,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     elif operation == "inpaint":
         found += _inpaint(spec.inpaint, f"{field}.inpaint")
     elif operation == "use_latents":
-        return found + check_use_latents(spec, field)
+        return found + check_use_latents(spec, field) + check_islands(spec, field)
     elif operation == "preprocess":
         found += _image(spec.preprocess.image, f"{field}.preprocess.image")
         found += check_preprocess(spec.preprocess.preprocessor, spec.preprocess.parameters, field)
@@ -70,7 +71,7 @@ def check_spec(spec: job_service_pb2.JobSpec, *, field: str = "spec") -> list[Vi
     found += check_controls(spec.controls, field)
     found += check_loras(spec.loras, field)
     found += check_choice(spec.preset, spec.scheduler_parameters, field)
-    found += check_regions(spec, field)
+    found += check_regions(spec, field) + check_islands(spec, field)
     if spec.HasField("output_layout"):
         found += _output(spec, field)
     return found

@@ -14,6 +14,7 @@ from underpaint.types import (
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.controls import check_control_types
 from underpaint.wire.images import MAX_EDGE
+from underpaint.wire.islands import check_islands_type
 from underpaint.wire.latents import check_latents_request
 from underpaint.wire.limits import check_origin
 from underpaint.wire.loras import check_loras, loras_to_messages
@@ -52,6 +53,7 @@ def check_request(request: Request) -> list[Violation]:
     found += check_loras(loras_to_messages(request.loras), "spec")
     found += check_choice(request.preset, request.scheduler_parameters, "spec")
     found += check_region_types(request.regions, len(request.controls), "spec", loras=len(request.loras))
+    found += check_islands_type(request.islands, "spec")
     found += check_whole("spec.seed", request.seed, 0, MAX_SEED)
     found += check_whole("spec.steps", request.steps, 1, MAX_STEPS)
     if request.guidance_scale is not None:

@@ -46,6 +46,7 @@ CAPABILITIES = (
     "resumable-watch",
     "scheduler-parameters",
     "upscale",
+    "uv-islands",
     "yield-memory",
 )
 

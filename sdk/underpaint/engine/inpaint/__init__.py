@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from underpaint.engine.inpaint.color import match_colors
-from underpaint.engine.inpaint.composite import layer, merge
+from underpaint.engine.inpaint.composite import blend, layer, merge
 from underpaint.engine.inpaint.fills import fill_hole
 from underpaint.engine.inpaint.masks import MaskSet, is_soft, mask_bounds, prepare_masks
 from underpaint.engine.inpaint.scale import resize
 
 __all__ = [
     "MaskSet",
+    "blend",
     "fill_hole",
     "is_soft",
     "layer",

@@ -18,6 +18,16 @@ def layer(made: Floats, composite: Floats) -> Floats:
     return np.concatenate([made, composite[..., None]], axis=2)
 
 
+def blend(made: Floats, composite: Floats, canonical: Floats) -> Floats:
+    """Straight RGBA: the made colours over `canonical`, as far as `composite` says."""
+    cover = composite[..., None]
+    alpha = canonical[..., 3:]
+    total = cover + alpha * (1.0 - cover)
+    color = made * cover + canonical[..., :3] * alpha * (1.0 - cover)
+    color = np.divide(color, total, out=np.array(canonical[..., :3]), where=total > 0.0)
+    return np.concatenate([color, total], axis=2)
+
+
 def merge(
     made: Floats, composite: Floats, source: Raster, canonical: Floats, format: PixelFormat
 ) -> npt.NDArray[np.generic]:
@@ -26,12 +36,7 @@ def merge(
     `canonical` is the source as straight RGBA. Where `composite` is 0.0, the result holds the source's own
     samples bit by bit if it has the source's format, and their conversion otherwise.
     """
-    cover = composite[..., None]
-    alpha = canonical[..., 3:]
-    total = cover + alpha * (1.0 - cover)
-    color = made * cover + canonical[..., :3] * alpha * (1.0 - cover)
-    color = np.divide(color, total, out=np.array(canonical[..., :3]), where=total > 0.0)
-    samples = encode(np.concatenate([color, total], axis=2), format)
+    samples = encode(blend(made, composite, canonical), format)
     kept = composite <= 0.0
     own = source.samples
     if source.format != format:

@@ -66,6 +66,12 @@ def shifted(picture: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.
     return cast("npt.NDArray[np.uint8]", _cv.cvtColor(made, cv2.COLOR_Lab2RGB))
 
 
+def island_boxes(inside: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The label of each pixel's island, 0 outside, and for each label x, y, width and height."""
+    _, labels, boxes, _ = _cv.connectedComponentsWithStats(inside.astype(np.uint8))
+    return cast("npt.NDArray[np.int32]", labels), cast("npt.NDArray[np.int32]", boxes[:, :4])
+
+
 def box_blurred(picture: Floats, side: int) -> Floats:
     """The mean of `side` x `side` pixels around each."""
     return cast(Floats, _cv.blur(picture, (side, side), borderType=cv2.BORDER_REPLICATE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,41 @@ _Indices = npt.NDArray[np.intp]
 _AROUND = tuple(step for step in itertools.product((-1, 0, 1), repeat=2) if step != (0, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Pixels around islands, and for each of them the nearest one inside: rows and columns."""
+
+    rows: _Indices
+    columns: _Indices
+    from_rows: _Indices
+    from_columns: _Indices
+
+
+def beyond(
+    inside: _Mask, counted: _Mask, padding: int, *, wrap_x: bool = False, wrap_y: bool = False
+) -> Beyond:
+    """What lies around islands, within `padding` pixels of them, and next to a pixel that is `counted`.
+
+    `inside` and `counted` are `(height, width)`, True in an island. Nearest is meant as Euclid would; of
+    several equally near, any. With `wrap_x` the left and right edge are neighbours, with `wrap_y` top and
+    bottom.
+    """
+    nothing = np.zeros(0, np.intp)
+    if padding <= 0 or not inside.any():
+        return Beyond(nothing, nothing, nothing, nothing)
+    height, width = inside.shape
+    above, left = padding * wrap_y, padding * wrap_x
+    around = np.pad(inside, ((above, above), (left, left)), mode="wrap")
+    band = ~around & (distances(~around) <= padding)
+    rows, columns = np.nonzero(band[above : above + height, left : left + width])
+    found_rows, found_columns = np.divmod(_nearest(around, band), around.shape[1])
+    there = (rows + above, columns + left)
+    from_rows = (found_rows[there] - above) % height
+    from_columns = (found_columns[there] - left) % width
+    wanted = counted[from_rows, from_columns]
+    return Beyond(rows[wanted], columns[wanted], from_rows[wanted], from_columns[wanted])
+
+
 def pad_islands(
     picture: Floats, inside: _Mask, padding: int, *, wrap_x: bool = False, wrap_y: bool = False
 ) -> Floats:
@@ -25,18 +61,8 @@ def pad_islands(
     With `wrap_x` the left and right edge are neighbours, with `wrap_y` top and bottom.
     """
     padded = picture.copy()
-    if padding <= 0 or not inside.any():
-        return padded
-    height, width = inside.shape
-    above, left = padding * wrap_y, padding * wrap_x
-    around = np.pad(inside, ((above, above), (left, left)), mode="wrap")
-    band = ~around & (distances(~around) <= padding)
-    rows, columns = np.nonzero(band[above : above + height, left : left + width])
-    found_rows, found_columns = np.divmod(_nearest(around, band), around.shape[1])
-    there = (rows + above, columns + left)
-    padded[rows, columns] = picture[
-        (found_rows[there] - above) % height, (found_columns[there] - left) % width
-    ]
+    ring = beyond(inside, inside, padding, wrap_x=wrap_x, wrap_y=wrap_y)
+    padded[ring.rows, ring.columns] = picture[ring.from_rows, ring.from_columns]
     return padded
 
 
