@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from underpaint.host.coverage import coverage_of
 from underpaint.host.cropping import cropped
-from underpaint.host.regions import coverage_of
 from underpaint.types import Bounds, Image, UvIslands
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def test_a_fill_begins_with_what_it_began_with(tmp_path: Path) -> None:
     assert check_request(again) == []
 
 
-@pytest.mark.parametrize("field", ["controls", "regions"])
+@pytest.mark.parametrize("field", ["controls", "regions", "islands"])
 def test_what_needs_pictures_that_no_file_holds_is_refused_by_name(field: str) -> None:
     made = Provenance(request={"prompt": "x", "text_to_image": {}, field: [{"strength": 1.0}]})
     with pytest.raises(InvalidRequest, match="which the file does not hold") as raised:
@@ -87,7 +87,7 @@ def test_no_field_of_a_specification_is_forgotten() -> None:
     told = {"model", "prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler"}
     told |= {"scheduler_parameters", "loras", "tile_x", "tile_y", "postprocess"}
     operations = {"text_to_image", "image_to_image", "edit_image", "inpaint"}
-    refused = {"controls", "regions", "preprocess", "upscale", "use_latents"}
+    refused = {"controls", "regions", "islands", "preprocess", "upscale", "use_latents"}
     # A preset is plain values by then; the other two are how the result comes back, not what it shows.
     needless = {"preset", "output_layout", "result_form"}
     assert {field.name for field in JobSpec.DESCRIPTOR.fields} == told | operations | refused | needless
