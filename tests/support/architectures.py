@@ -118,6 +118,14 @@ def tiny_vae(channels: int = 4) -> State:
     return dict(network.state_dict())
 
 
+def tiny_decoder() -> State:
+    """TAESD's decoder as its author names it: alone, and the clamp before it is a layer."""
+    start = "decoder.layers."
+    inside = {name.removeprefix(start): tensor for name, tensor in tiny_vae().items() if start in name}
+    split = ((*name.partition("."), tensor) for name, tensor in inside.items())
+    return {f"{int(layer) + 1}.{rest}": tensor for layer, _, rest, tensor in split}
+
+
 @cache
 def clip(kind: str) -> State:
     """In the naming of the transformers that are installed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underpaint.weights.kinds import IMAGE_ENCODER, TEXT_ENCODER, TINY_VAE, UNKNOWN, UPSCALER, VAE
 from underpaint.weights.listing import Listing
+from underpaint.weights.tiny_decoders import tiny_decoder_config
 
 _LATENTS = {4: "sd15/sd2/sdxl", 16: "flux/sd3"}
 """By channels of a latent; the autoencoders of the families in one entry have the same names and shapes."""
@@ -36,11 +37,13 @@ def vae(listing: Listing) -> tuple[str, str] | None:
 
 
 def tiny_vae(listing: Listing) -> tuple[str, str] | None:
-    """TAESD and its kin in diffusers' naming; whose latents they read, their names alone tell."""
-    shape = listing.shapes.get("decoder.layers.0.weight", ())
-    if "encoder.layers.0.weight" not in listing.shapes or len(shape) != 4:
+    """TAESD and its kin, whole in diffusers' naming or the decoder alone; whose latents, only names tell."""
+    shape = listing.shape("decoder.layers.0.weight")
+    config = tiny_decoder_config(listing) or {}
+    if not config and (len(shape) != 4 or "encoder.layers.0.weight" not in listing.shapes):
         return None
-    return TINY_VAE, {4: "taesd/taesdxl", 16: "taef1/taesd3"}.get(shape[1], UNKNOWN)
+    channels = config.get("latent_channels") or shape[1]
+    return TINY_VAE, {4: "taesd/taesdxl", 16: "taef1/taesd3"}.get(channels, UNKNOWN)
 
 
 def text_encoder(listing: Listing) -> tuple[str, str] | None:

@@ -106,7 +106,7 @@ async def test_without_one_nothing_is_handed_to_the_worker(tmp_path: Path) -> No
         ("taesd", 4, ""),
         ("TAESD-XL", 4, ""),
         ("taef1", 16, ""),
-        ("taef1", 4, "it cannot be told whose latents it reads: name its folder taesd"),
+        ("taef1", 4, "it cannot be told whose latents it reads: name its folder or file taesd"),
         ("taesd3", 16, "it cannot be told"),
         ("mine", 4, "it cannot be told"),
     ],
@@ -125,5 +125,28 @@ async def test_one_without_a_configuration_that_can_be_read_serves_nobody(tmp_pa
     with_vae(tmp_path, "plain")
     (folder / "config.json").write_text("{")
     (found,) = await ModelIndex([tmp_path]).all("tiny-vae")
-    assert "needs its config.json beside it" in found.problem
+    assert "its config.json cannot be read" in found.problem
     assert await preview_of(tmp_path, "plain") is None
+
+
+async def test_the_authors_files_serve_by_their_names_and_say_what_they_lack(tmp_path: Path) -> None:
+    root = tmp_path / "ComfyUI" / "models"
+    (root / "checkpoints").mkdir(parents=True)
+    place = root / "vae_approx"
+    for name, channels in (("taesd", 4), ("taesdxl", 4), ("taef1", 16), ("taesd3", 16)):
+        decoder = {
+            "1.weight": (64, channels, 3, 3),
+            "3.conv.0.weight": (64, 64, 3, 3),
+            "4.weight": (3, 64, 3, 3),
+        }
+        write_weights(place / f"{name}_decoder.safetensors", decoder)
+    encoder = {"0.weight": (64, 3, 3, 3), "1.conv.0.weight": (64, 64, 3, 3)}
+    write_weights(place / "taesd_encoder.safetensors", encoder)
+    with_vae(tmp_path / "other", "plain", scaling_factor=0.13025)
+    index = ModelIndex([root, tmp_path / "other"])
+    found = await index.find("plain")
+    assert to_source(found).components["preview"] == str(place / "taesdxl_decoder.safetensors")
+    problems = {model.name: model.problem for model in await index.all("tiny-vae")}
+    assert problems["tiny-vae:taef1_decoder"] == problems["tiny-vae:taesd_decoder"] == ""
+    assert "it holds no decoder" in problems["tiny-vae:taesd_encoder"]
+    assert "it cannot be told" in problems["tiny-vae:taesd3_decoder"]

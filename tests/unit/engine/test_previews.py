@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderTiny
+from safetensors.torch import save_file
 
 from tests.unit.engine.stock import ENGINES, Case, family_of
 from underpaint.engine.diffusion.autoencoder import Autoencoder
@@ -92,6 +93,32 @@ def test_a_preview_is_what_the_tiny_autoencoder_makes_of_the_latents(
     linear = pixels(family_with(models / model, None).preview(task))
     assert linear.shape == shown.shape and np.abs(shown - linear).mean() > 3.0
     assert not [note for note in task.notes if note.startswith("Previews")]
+
+
+@pytest.mark.parametrize("naming", ["its author's, decoder alone", "diffusers'"])
+def test_a_tiny_autoencoder_in_one_file_shows_what_its_folder_shows(
+    models: Path, tmp_path: Path, naming: str
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(6)
+        built = AutoencoderTiny(
+            decoder_block_out_channels=(8, 8, 8, 8),
+            num_decoder_blocks=(2, 1, 1, 1),
+            encoder_block_out_channels=(8,) * 4,
+        )
+    built.save_pretrained(tmp_path / "taesd")
+    state = dict(built.state_dict())
+    if naming.startswith("its author"):
+        # The clamp is a layer there, the first.
+        split = (name.removeprefix("decoder.layers.").partition(".") for name in state if "decoder" in name)
+        state = {f"{int(n) + 1}.{rest}": state[f"decoder.layers.{n}.{rest}"] for n, _, rest in split}
+    file = tmp_path / "taesd_decoder.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+    shown = []
+    for place in (tmp_path / "taesd", file, None):
+        family = family_with(models / "plain", place)
+        shown.append(pixels(family.preview(halfway(family))))
+    assert np.array_equal(shown[0], shown[1]) and np.abs(shown[0] - shown[2]).mean() > 3.0
 
 
 def test_large_latents_are_averaged_before_they_are_decoded(models: Path, tiny: dict[int, Path]) -> None:

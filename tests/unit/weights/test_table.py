@@ -13,6 +13,8 @@ from tests.support import architectures as full
 from tests.support import original_names as original
 from tests.support.architectures import write_header
 from underpaint.weights import Prober
+from underpaint.weights.safetensors import read_safetensors
+from underpaint.weights.tiny_decoders import tiny_decoder_config
 
 State = dict[str, torch.Tensor]
 WHOLE = ("unet", "vae", "text_encoder")
@@ -60,6 +62,7 @@ FILES: dict[str, tuple[Callable[[], State], str, str]] = {
     "VAE of SD in diffusers' naming": (full.vae, "vae", "sd15/sd2/sdxl"),
     "VAE of FLUX": (lambda: original.vae(full.vae(16), 4, ""), "vae", "flux/sd3"),
     "TAESD": (full.tiny_vae, "tiny-vae", "taesd/taesdxl"),
+    "TAESD's decoder alone": (full.tiny_decoder, "tiny-vae", "taesd/taesdxl"),
     "TAEF1": (lambda: full.tiny_vae(16), "tiny-vae", "taef1/taesd3"),
     "CLIP L": (lambda: original.clip(full.clip("clip-l"), ""), "text-encoder", "clip-l"),
     "CLIP L, as it is named today": (lambda: full.clip("clip-l"), "text-encoder", "clip-l"),
@@ -159,3 +162,13 @@ def test_a_lora_that_its_names_do_not_tell_is_told_by_its_training_log(
     state = {"odd.lora_down.weight": torch.empty(4, 8), "odd.lora_up.weight": torch.empty(8, 4)}
     path = write_header(tmp_path / "it.safetensors", state, metadata={"ss_base_model_version": said})
     assert (Prober().probe(path).kind, Prober().probe(path).family) == ("lora", family)
+
+
+@pytest.mark.parametrize("make", [full.tiny_vae, full.tiny_decoder])
+def test_the_header_of_a_tiny_autoencoder_tells_how_its_decoder_is_built(
+    tmp_path: Path, make: Callable[[], State]
+) -> None:
+    listing = read_safetensors(write_header(tmp_path / "taesd.safetensors", make()))
+    config = tiny_decoder_config(listing)
+    assert config is not None
+    assert (config["num_decoder_blocks"], config["block_out_channels"]) == ([3, 3, 3, 1], [64] * 4)

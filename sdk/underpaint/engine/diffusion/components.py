@@ -90,21 +90,29 @@ class Components:
         held: tuple[Any, Wrap] = self.get(component, self._loader(component, kind, dtype), dtype)
         return held
 
-    def spare_network(self, component: str, kind: Any, computing: int) -> tuple[Any, Wrap] | None:
-        """The same of one that may be done without; see `Shelf.spare`."""
-        load = self._loader(component, kind, None)
+    def spare_network(
+        self, component: str, kind: Any, computing: int, config: Mapping[str, Any]
+    ) -> tuple[Any, Wrap] | None:
+        """The same of one that may be done without, of this configuration; see `Shelf.spare`."""
+        load = self._loader(component, kind, None, config)
         held: tuple[Any, Wrap] | None = self._shelf.spare(
             self._slot(component, None), self.model, load, computing
         )
         return held
 
-    def _loader(self, component: str, kind: Any, dtype: torch.dtype | None) -> Callable[[], tuple[Any, Wrap]]:
+    def _loader(
+        self,
+        component: str,
+        kind: Any,
+        dtype: torch.dtype | None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Callable[[], tuple[Any, Wrap]]:
         folder = self._folders[component]
 
         def load() -> tuple[Any, Wrap]:
             if folder.is_file():
-                config = self.config(component)
-                network = load_network(kind, component, folder, config, dtype or self.dtype)
+                told = self.config(component) if config is None else config
+                network = load_network(kind, component, folder, told, dtype or self.dtype)
             else:
                 network = kind.from_pretrained(
                     folder,
@@ -124,7 +132,8 @@ class Components:
         beside = [str(self._folders[other]) for other in self._beside.get(component, ())]
         if not place.is_file():
             return Slot(str(place), str(dtype or self.dtype), beside=tuple(beside))
-        beside.append(str(self._folders[CONFIG] / component))
+        if CONFIG in self._folders:
+            beside.append(str(self._folders[CONFIG] / component))
         return Slot(str(place), str(dtype or self.dtype), component, tuple(beside))
 
 

@@ -35,6 +35,8 @@ def network_names(component: str, state: State, config: Mapping[str, Any]) -> St
         return flux_to_diffusers(state)
     if component == "control_net" and "input_hint_block.0.weight" in state:
         return _control_net(state, config)
+    if component == "preview":
+        return _tiny_decoder(state)
     if component == "t2i_adapter":
         return _adapter(state, config)
     if component == "flux_control_net" and any(name.startswith("double_blocks.") for name in state):
@@ -92,3 +94,11 @@ def _adapter(state: State, config: Mapping[str, Any]) -> State:
         return f"body.{block}.resnets.{layer}.{found['inner']}.{found['kind']}"
 
     return {f"adapter.{renamed(name)}": tensor for name, tensor in state.items()}
+
+
+def _tiny_decoder(state: State) -> State:
+    """A tiny autoencoder's decoder alone; its author counts the clamp before it as a layer."""
+    if "1.weight" not in state:
+        return {name: tensor for name, tensor in state.items() if not name.startswith("encoder.")}
+    split = ((*name.partition("."), tensor) for name, tensor in state.items())
+    return {f"decoder.layers.{int(layer) - 1}.{rest}": tensor for layer, _, rest, tensor in split}

@@ -11,11 +11,14 @@ import torch
 from underpaint.engine.diffusion.autoencoder import Autoencoder
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.job import DiffusionTask
+from underpaint.engine.diffusion.tiny_decoder import TinyDecoder
 from underpaint.engine.families.folder import vae_factor
 from underpaint.engine.memory.ladder import is_out_of_memory
 from underpaint.engine.preview import MAX_EDGE, shown, shrunk
 from underpaint.errors import ModelUnusable
 from underpaint.types import Preview
+from underpaint.weights.safetensors import read_safetensors
+from underpaint.weights.tiny_decoders import tiny_decoder_config
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +64,8 @@ class Previews:
         from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
         config = self._fitting_config()
-        held = self._components.spare_network(COMPONENT, AutoencoderTiny, COMPUTING)
+        kind: Any = TinyDecoder if self._components.folder(COMPONENT).is_file() else AutoencoderTiny
+        held = self._components.spare_network(COMPONENT, kind, COMPUTING, config)
         if held is None:
             return None
         network: Any = held[0]
@@ -92,7 +96,10 @@ class Previews:
         """Its configuration. Raises `ModelUnusable` where its latents are not the model's."""
         place = self._components.folder(COMPONENT)
         try:
-            config = dict(self._components.config(COMPONENT))
+            if place.is_file():
+                config = tiny_decoder_config(read_safetensors(place)) or {}
+            else:
+                config = dict(self._components.config(COMPONENT))
         except (OSError, ValueError) as error:
             raise ModelUnusable(
                 f"The configuration of the tiny autoencoder in {place} cannot be read ({error}). Download it "
@@ -103,6 +110,6 @@ class Previews:
         if config.get("_class_name") != "AutoencoderTiny" or got != wanted:
             raise ModelUnusable(
                 f"What lies in {place} reads other latents than those of the model "
-                f"{self._components.model!r}. Rename its folder, or remove it."
+                f"{self._components.model!r}. Rename it, or remove it."
             )
         return config
