@@ -62,6 +62,7 @@ _LOOKS = "test_reference_parity::test_latents_are_those_of_the_stock_pipeline_wi
 _MASKED = "test_reference_parity::test_masked_references_are_those_of_stock_on_one_adapter_or_several"
 _BOTH = "test_reference_parity::test_together_with_a_control_net_they_agree_with_its_stock_pipeline"
 _DISTILLED = "test_reference_parity::test_a_distilled_model_agrees_with_the_pipeline_of_its_kind"
+_STEERED = "test_steered_reference_parity::test_latents_are_those_of_the_stock_pipeline_that_takes_both"
 _UNION = "test_union_parity::test_latents_are_those_of_the_stock_union_pipeline"
 _FEATURES = "test_adapter_parity::test_latents_are_those_of_the_stock_adapter_pipeline"
 _FLUX_NETS = "test_flux_control_parity::test_latents_are_those_of_the_stock_control_net_pipeline"
@@ -74,6 +75,7 @@ _WORN = "test_flux_control_loras::test_latents_are_those_of_the_stock_pipeline_t
 _REDUX = "test_flux_redux::test_latents_are_those_of_the_stock_prior_and_pipeline"
 
 _ONE_NET = "a control net, several"
+_ONE_UNION = "a union net, several images, with an IP-Adapter"
 _ONE_LOOK = "an IP-Adapter, several"
 
 HELD: Final = (
@@ -86,16 +88,20 @@ HELD: Final = (
     Held("LatentConsistencyModelPipeline", _ONE_LOOK, (_DISTILLED,)),
     Held("LatentConsistencyModelImg2ImgPipeline", f"{_ONE_LOOK}, at full strength", (_DISTILLED,)),
     Held("StableDiffusionControlNetPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _BOTH)),
-    Held("StableDiffusionControlNetImg2ImgPipeline", _ONE_NET, (_NETS,)),
-    Held("StableDiffusionControlNetInpaintPipeline", _ONE_NET, (_NETS,)),
+    Held("StableDiffusionControlNetImg2ImgPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _STEERED)),
+    Held("StableDiffusionControlNetInpaintPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _STEERED)),
     Held("StableDiffusionXLControlNetPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _BOTH)),
-    Held("StableDiffusionXLControlNetImg2ImgPipeline", _ONE_NET, (_NETS,)),
-    Held("StableDiffusionXLControlNetInpaintPipeline", _ONE_NET, (_NETS,)),
-    Held("StableDiffusionXLControlNetUnionPipeline", "a union net, several images", (_UNION,)),
-    Held("StableDiffusionXLControlNetUnionImg2ImgPipeline", "a union net, several images", (_UNION,)),
-    Held("StableDiffusionXLControlNetUnionInpaintPipeline", "a union net, several images", (_UNION,)),
+    Held("StableDiffusionXLControlNetImg2ImgPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _STEERED)),
+    Held("StableDiffusionXLControlNetInpaintPipeline", f"{_ONE_NET}, with an IP-Adapter", (_NETS, _STEERED)),
+    Held("StableDiffusionXLControlNetUnionPipeline", _ONE_UNION, (_UNION, _STEERED)),
+    Held("StableDiffusionXLControlNetUnionImg2ImgPipeline", _ONE_UNION, (_UNION, _STEERED)),
+    Held("StableDiffusionXLControlNetUnionInpaintPipeline", _ONE_UNION, (_UNION, _STEERED)),
     Held("StableDiffusionAdapterPipeline", "a T2I adapter, several", (_FEATURES,)),
-    Held("StableDiffusionXLAdapterPipeline", "a T2I adapter, several", (_FEATURES,)),
+    Held(
+        "StableDiffusionXLAdapterPipeline",
+        "a T2I adapter, several, with an IP-Adapter",
+        (_FEATURES, _STEERED),
+    ),
     Held("FluxPipeline", _ONE_LOOK, (_FLUX_LOOKS,)),
     Held("FluxImg2ImgPipeline", _ONE_LOOK, (_FLUX_LOOKS,)),
     Held("FluxInpaintPipeline", _ONE_LOOK, (_FLUX_LOOKS,)),
@@ -106,8 +112,8 @@ HELD: Final = (
         f"{_ONE_NET}, a union net, with an IP-Adapter",
         (_FLUX_NETS, _FLUX_UNION, _FLUX_BOTH),
     ),
-    Held("FluxControlNetImg2ImgPipeline", "a control net", (_FLUX_NETS_ELSE,)),
-    Held("FluxControlNetInpaintPipeline", "a control net", (_FLUX_NETS_ELSE,)),
+    Held("FluxControlNetImg2ImgPipeline", f"{_ONE_NET}, a union net", (_FLUX_NETS_ELSE,)),
+    Held("FluxControlNetInpaintPipeline", f"{_ONE_NET}, a union net", (_FLUX_NETS_ELSE,)),
     Held("FluxControlPipeline", "Canny or Depth, and their LoRAs over dev", (_SHOWN, _WORN)),
     Held("FluxControlImg2ImgPipeline", "Canny or Depth, and their LoRAs over dev", (_SHOWN, _WORN)),
     Held("FluxControlInpaintPipeline", "Canny or Depth, and their LoRAs over dev", (_SHOWN, _WORN)),

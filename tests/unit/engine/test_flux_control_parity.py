@@ -85,7 +85,8 @@ def stock(model: Path, case: Case, steers: Sequence[Net]) -> torch.Tensor:
         more["mask_image"] = Image.fromarray(disc(radius=case.mask))
     if not embedded and case.negative:
         more |= {"negative_prompt": case.negative, "true_cfg_scale": case.guidance}
-    if any(one.number is not None for one in steers):
+    # Several nets are lost without a list of modes, except from words.
+    if any(one.number is not None for one in steers) or (several and case.operation != "txt2img"):
         more["control_mode"] = each([one.number for one in steers])
     seen: list[torch.Tensor] = []
 
@@ -162,11 +163,17 @@ def test_a_union_net_takes_the_mode_of_its_role(
         assert distance(latents(ours, CASE, other), reference) >= SENSITIVITY
 
 
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("union",)], ids="+".join)
 @pytest.mark.parametrize("operation", ["img2img", "inpaint"])
 def test_other_operations_agree_with_theirs(
-    models: Path, nets: dict[str, Path], engine: Callable[[str], Ours], operation: str
+    models: Path,
+    nets: dict[str, Path],
+    engine: Callable[[str], Ours],
+    operation: str,
+    names: tuple[str, ...],
 ) -> None:
-    case, steers = CASE.but(operation=operation), [Net(nets["a"], 5, 0.8)]
+    case, mode = CASE.but(operation=operation), 0 if "union" in names else None
+    steers = [Net(nets[name], 5 + index, 0.8, number=mode) for index, name in enumerate(names)]
     reference = stock(models / "flux-dev", case, steers)
     assert distance(latents(engine("flux-dev"), case, steers), reference) <= TOLERANCE
     assert distance(latents(engine("flux-dev"), case, []), reference) >= SENSITIVITY

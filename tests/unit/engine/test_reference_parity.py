@@ -113,7 +113,8 @@ def latents(ours: Ours, case: Case, looks: Sequence[Look], steers: Sequence[Stee
 
 
 @lru_cache(None)
-def _encoder(folder: Path) -> dict[str, Any]:
+def encoder(folder: Path) -> dict[str, Any]:
+    """What a stock pipeline looks at references through."""
     return {
         "image_encoder": CLIPVisionModelWithProjection.from_pretrained(folder),
         "feature_extractor": CLIPImageProcessor(size=28, crop_size=28),
@@ -145,7 +146,7 @@ class Stock:
     ) -> torch.Tensor:
         """The last latents; `together` loads the first adapter once, for all pictures with their masks."""
         pipeline = self.pipeline
-        pipeline.register_modules(**_encoder(looks[0].adapter.parent / "image_encoder"))
+        pipeline.register_modules(**encoder(looks[0].adapter.parent / "image_encoder"))
         adapters = [one.adapter for one in (looks[:1] if together else looks)]
         pipeline.load_ip_adapter(
             [str(path.parent) for path in adapters],
