@@ -24,6 +24,7 @@ from underpaint.engine.controls.nets import network_of_file
 from underpaint.engine.diffusion import single_file as loading
 from underpaint.engine.families.single_file import CONFIGS
 from underpaint.engine.residency import Shelf
+from underpaint.errors import ModelUnusable
 from underpaint.weights import Prober
 from underpaint.weights.control_nets import COMPONENT
 from underpaint.weights.places import prefix_of
@@ -151,3 +152,40 @@ def test_a_header_tells_every_layer_of_a_full_net_and_the_model_that_it_fits(
     inside = [(name, module) for name, module in net.named_modules() if name.endswith(".0.attn2")]
     heads = {name.split(".attentions")[0]: module.heads for name, module in inside}
     assert heads == HEADS[family]
+
+
+@pytest.mark.parametrize(
+    ("naming", "change", "problem"),
+    [
+        (
+            "original",
+            lambda state: state.pop("control_model.middle_block_out.0.weight"),
+            "it lacks controlnet_mid_block.weight",
+        ),
+        (
+            "original",
+            lambda state: state.update({"control_model.odd.weight": torch.zeros(3)}),
+            "beyond what this network knows, odd.weight",
+        ),
+        (
+            "diffusers",
+            lambda state: state.update({"controlnet_mid_block.weight": torch.zeros(3, 3)}),
+            "it misfits controlnet_mid_block.weight",
+        ),
+    ],
+)
+def test_a_tensor_too_few_or_too_many_is_an_error_by_name(
+    models: Path,
+    folders: dict[str, Path],
+    tmp_path: Path,
+    naming: str,
+    change: Callable[[State], object],
+    problem: str,
+) -> None:
+    file = net_file(folders["plain"], tmp_path / "broken.safetensors", naming=naming)
+    state = load_file(file)
+    change(state)
+    save_file(state, file)
+    with pytest.raises(ModelUnusable, match=problem) as raised:
+        latents(Ours(models / "plain"), Case("txt2img"), [Steer(file)])
+    assert raised.value.metadata == {"model": "broken", "path": str(file)}

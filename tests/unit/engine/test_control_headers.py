@@ -196,3 +196,17 @@ def test_a_header_tells_how_an_image_encoder_was_built(
     made = load_encoder(type(built), path, found, torch.float16)
     assert made.state_dict().keys() == built.state_dict().keys()
     assert made.config.image_size == (384 if name == "SigLIP" else 224)
+
+
+@pytest.mark.parametrize("surplus", ["vision_model.odd.weight", "visual.odd.weight"])
+def test_a_tensor_that_no_image_encoder_has_is_an_error_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, surplus: str
+) -> None:
+    built = clip(1280, 5120, 2, 16, 1024)
+    state = dict(built.state_dict())
+    state = original.open_clip_vision(state) if surplus.startswith("visual.") else state
+    path = write_header(tmp_path / "model.safetensors", state)
+    odd = {**state, surplus: torch.zeros(3)}
+    monkeypatch.setattr(encoder_files, "tensors", lambda _path, _component: odd)
+    with pytest.raises(ValueError, match="beyond what this network knows"):
+        load_encoder(type(built), path, encoder_config(path), torch.float16)
