@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
-from . import controlops, materials, operators, properties, runtime, thumbnail, ui, verbs
+from . import (
+    controlops,
+    loraops,
+    materials,
+    operators,
+    properties,
+    regionops,
+    runtime,
+    thumbnail,
+    ui,
+    verbs,
+)
 
-_PARTS = (thumbnail, properties, operators, materials, verbs, ui, controlops, runtime)
+_PARTS = (thumbnail, properties, operators, materials, verbs, ui, controlops, regionops, loraops, runtime)
 
 
 def register() -> None:

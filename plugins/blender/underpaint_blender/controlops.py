@@ -11,9 +11,9 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import MOST_ROWS, Task, TaskState, role_title
 
 from . import controls, runtime
+from .lists import Remove, draw_list, draw_problem
 from .operators import Verb, image_of, refusal
 from .properties import refresh_models
-from .ui import wrapped
 
 
 class ControlList(bpy.types.UIList):
@@ -54,16 +54,9 @@ class ControlsPanel(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The list, and the fields of the chosen line."""
         settings, layout = context.scene.underpaint, self.layout
-        row = layout.row()
-        row.template_list(
-            ControlList.bl_idname, "", settings, "controls", settings, "active_control", rows=2, maxrows=4
-        )
-        column = row.column(align=True)
-        column.operator("underpaint.add_control", text="", icon="ADD")
-        column.operator("underpaint.remove_control", text="", icon="REMOVE")
-        if not 0 <= settings.active_control < len(settings.controls):
+        item = draw_list(layout, settings, ControlList.bl_idname, "controls", "active_control", "control")
+        if item is None:
             return
-        item = settings.controls[settings.active_control]
         fields = layout.column()
         fields.use_property_split, fields.use_property_decorate = True, False
         fields.prop(item, "role")
@@ -77,10 +70,9 @@ class ControlsPanel(bpy.types.Panel):
         shares = fields.column(align=True)
         shares.prop(item, "start", slider=True)
         shares.prop(item, "end", slider=True)
-        wrong = layout.column(align=True)
-        wrong.alert = True
-        for number, line in enumerate(wrapped(controls.problem(item, settings), context)):
-            wrong.label(text=line, icon="BLANK1" if number else "ERROR")
+        fields.prop(item, "mask")
+        fields.prop(item, "model", placeholder="the first that fits")
+        draw_problem(layout, context, controls.problem(item, settings))
         layout.operator("underpaint.make_control_image", icon="IMAGE_DATA")
 
 
@@ -100,6 +92,12 @@ class AddControl(bpy.types.Operator):
     strength: bpy.props.FloatProperty(name="Strength", default=1.0, min=0.0, max=2.0, options={"SKIP_SAVE"})
     start: bpy.props.FloatProperty(name="Start", default=0.0, min=0.0, max=1.0, options={"SKIP_SAVE"})
     end: bpy.props.FloatProperty(name="End", default=1.0, min=0.0, max=1.0, options={"SKIP_SAVE"})
+    mask: bpy.props.StringProperty(
+        name="Where", description="Name of an image; empty: everywhere", options={"SKIP_SAVE"}
+    )
+    model: bpy.props.StringProperty(
+        name="Control Model", description="Empty: the first that fits", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -116,38 +114,30 @@ class AddControl(bpy.types.Operator):
         if self.image and image is None:
             self.report({"ERROR"}, f"There is no image {self.image!r} in this file")
             return {"CANCELLED"}
+        if self.mask and self.mask not in bpy.data.images:
+            self.report({"ERROR"}, f"There is no image {self.mask!r} in this file")
+            return {"CANCELLED"}
         item = settings.controls.add()
         item.image, item.source, item.role = image, self.source, self.role
         item.preprocessor = self.preprocessor
         item.strength, item.start, item.end = self.strength, self.start, self.end
+        item.mask, item.model = bpy.data.images.get(self.mask), self.model
         settings.active_control = len(settings.controls) - 1
         if controls.known.preprocessors is None and not bpy.app.background and not refusal():
             refresh_models()  # for the lists of the fields; scripts wait where they need it
         return {"FINISHED"}
 
 
-class RemoveControl(bpy.types.Operator):
+class RemoveControl(Remove, bpy.types.Operator):
     """Do not keep to this image any more."""
 
     bl_idname = "underpaint.remove_control"
     bl_label = "Remove Control"
-    bl_options = {"REGISTER", "UNDO"}
+    entries, active = "controls", "active_control"
 
     index: bpy.props.IntProperty(
         name="Index", default=-1, min=-1, description="-1: the chosen one", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs one."""
-        return len(context.scene.underpaint.controls) > 0
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """The next one becomes the chosen one."""
-        settings = context.scene.underpaint
-        settings.controls.remove(settings.active_control if self.index < 0 else self.index)
-        settings.active_control = max(0, min(settings.active_control, len(settings.controls) - 1))
-        return {"FINISHED"}
 
 
 class MakeControlImage(Verb, bpy.types.Operator):

@@ -12,13 +12,20 @@ import numpy as np
 
 from underpaint.errors import InvalidRequest, PlaceGone, UnderpaintError, Violation
 from underpaint.hookspecs import ControlSource
-from underpaint.host import AttachedControl, ControlOffers, ControlRow, HostAdapter, control_offers, roles_of
-from underpaint.types import Bounds, Image, ModelInfo, ModelList, PreprocessorInfo
+from underpaint.host import (
+    AttachedControl,
+    AttachedMask,
+    ControlOffers,
+    ControlRow,
+    HostAdapter,
+    control_offers,
+    roles_of,
+)
+from underpaint.types import Bounds, Image, LoraInfo, ModelInfo, ModelList, PreprocessorInfo
 
 from . import pixels, runtime
+from .covers import COVERS, IMAGE, image_names
 
-IMAGE = "image"
-"""The source of our own: any image of the file."""
 AUTO = "auto"
 """A preprocessor that is chosen once the daemon has told which there are."""
 _NO_IMAGE = "Choose the image that the picture shall keep to."
@@ -30,6 +37,7 @@ class Known:
 
     models: ModelList | None = None
     preprocessors: tuple[PreprocessorInfo, ...] | None = None
+    loras: tuple[LoraInfo, ...] | None = None
 
 
 known = Known()
@@ -50,18 +58,13 @@ def read_image(adapter: HostAdapter, document_id: str, bounds: Bounds, choice: s
     return Image(bounds.width, bounds.height, data.cast("B"), pixels.format_of(image), bounds.x, bounds.y)
 
 
-def image_names(_adapter: HostAdapter, _document_id: str) -> dict[str, str]:
-    """Images with pixels that can be read."""
-    return {image.name: image.name for image in bpy.data.images if image.type != "RENDER_RESULT"}
-
-
 IMAGES = ControlSource(name=IMAGE, title="Image", read=read_image, choices=image_names)
 
 
-def offers() -> ControlOffers:
-    """What there is to choose."""
+def offers(images: ControlSource = IMAGES) -> ControlOffers:
+    """What there is to choose; `images` reads those of the file."""
     adapter = runtime.adapter()
-    sources = [IMAGES, *runtime.extensions().control_sources_for(adapter)]
+    sources = [images, *runtime.extensions().control_sources_for(adapter)]
     # Whether the mask is empty is seen when it is read: the panel is drawn often, and masks are large.
     settings = bpy.context.scene.underpaint
     masked = bool(adapter.mask or adapter.mask_is_transparency or settings.mask or settings.transparent)
@@ -91,6 +94,10 @@ def row_of(item: Any) -> ControlRow:
         strength=item.strength,
         start=item.start,
         end=item.end,
+        model=item.model,
+        mask_source=IMAGE if item.mask is not None else "",
+        mask_choice=item.mask.name if item.mask is not None else "",
+        mask_title=item.mask.name if item.mask is not None else "",
     )
     if item.preprocessor == AUTO and known.preprocessors is not None:
         # As a row of another role that becomes one of this role.
@@ -103,11 +110,11 @@ def problem(item: Any, settings: Any) -> str:
     if item.source == IMAGE and item.image is None:
         return _NO_IMAGE
     row, found = row_of(item), offers()
-    wrong = [found.problem(row, model) for model in _models(settings)]
+    wrong = [found.problem(row, model) for model in models_of(settings)]
     return "" if "" in wrong else wrong[0]  # what either of them takes is no mistake yet
 
 
-def _models(settings: Any) -> list[ModelInfo | None]:
+def models_of(settings: Any) -> list[ModelInfo | None]:
     """The model that is chosen, or those for painting and for filling; one None while nobody knows."""
     told = known.models
     if told is None:
@@ -138,6 +145,8 @@ def one(item: Any) -> tuple[ControlRow, AttachedControl]:
         raise InvalidRequest(_NO_IMAGE, violations=[Violation("image", "is missing")])
     row = row_of(item)
     (control,) = offers().attach([row])
+    if control.mask is not None and control.mask.source is IMAGES:
+        control = replace(control, mask=AttachedMask(COVERS, control.mask.choice))
     return row, control
 
 

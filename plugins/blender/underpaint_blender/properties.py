@@ -8,10 +8,10 @@ from typing import Any
 import bpy
 
 from underpaint.errors import UnderpaintError
-from underpaint.host import Notice, Settings
+from underpaint.host import Notice, Settings, control_models_for
 from underpaint.types import ModelList, Tiling
 
-from . import controls, runtime
+from . import controls, loras, regions, runtime
 
 DEFAULT = "DEFAULT"
 # Blender keeps no reference to the strings of a dynamic enum: they must live on here.
@@ -38,6 +38,7 @@ def refresh_models() -> None:
     runtime.expect_answer(1)
     runtime.session().models(on_models)
     controls.learn()
+    loras.learn()
 
 
 def _role_names(_self: Any, _context: Any, typed: str) -> list[str]:
@@ -59,7 +60,21 @@ def _choice_names(self: Any, _context: Any, typed: str) -> list[str]:
 
 
 def _on_role(self: Any, _context: Any) -> None:
-    self.preprocessor = controls.AUTO
+    self.preprocessor, self.model = controls.AUTO, ""
+
+
+def _net_names(self: Any, context: Any, typed: str) -> list[str]:
+    names = control_models_for(controls.models_of(context.scene.underpaint), self.role)
+    return [name for name in names if typed.lower() in name.lower()]
+
+
+def _lora_names(_self: Any, context: Any, typed: str) -> list[str]:
+    names = [info.name for info in loras.fitting(context.scene.underpaint)]
+    return [name for name in names if typed.lower() in name.lower()]
+
+
+def _preset_names(self: Any, _context: Any, typed: str) -> list[str]:
+    return [name for name in loras.preset_names(self) if typed.lower() in name.lower()]
 
 
 class UnderpaintControl(bpy.types.PropertyGroup):
@@ -116,6 +131,62 @@ class UnderpaintControl(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    mask: bpy.props.PointerProperty(
+        name="Where",
+        type=bpy.types.Image,
+        description="Where it counts: where this image is white, or not transparent. None: everywhere",
+    )
+    model: bpy.props.StringProperty(
+        name="Control Model",
+        description="The control model that knows such images. Empty: the first that does",
+        search=_net_names,
+    )
+
+
+class UnderpaintRegion(bpy.types.PropertyGroup):
+    """A part with words of its own."""
+
+    prompt: bpy.props.StringProperty(name="Paint", description="What to paint there, in words")
+    negative: bpy.props.StringProperty(
+        name="Avoid", description="What to keep out there, in words. Empty: as everywhere"
+    )
+    source: bpy.props.StringProperty(
+        name="From",
+        description="An image of the file, the mask (selection), or what plug-ins offer",
+        default=controls.IMAGE,
+        search=_source_names,
+    )
+    image: bpy.props.PointerProperty(
+        name="Image",
+        type=bpy.types.Image,
+        description="Where: what of it is not transparent or, where all of it is opaque, what is white; "
+        "scaled over the picture",
+    )
+    choice: bpy.props.StringProperty(
+        name="Choice", description="Of what a plug-in offers", search=_choice_names
+    )
+    strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How far these words take the place of what lies beneath",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+
+
+class UnderpaintLora(bpy.types.PropertyGroup):
+    """A LoRA that is put on."""
+
+    lora: bpy.props.StringProperty(name="LoRA", description="Its name", search=_lora_names)
+    strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="1 is as it was trained; below 0 it takes away what it would add",
+        default=1.0,
+        min=-10.0,
+        max=10.0,
+        step=5,
+    )
 
 
 class UnderpaintSettings(bpy.types.PropertyGroup):
@@ -143,9 +214,18 @@ class UnderpaintSettings(bpy.types.PropertyGroup):
 
     controls: bpy.props.CollectionProperty(type=UnderpaintControl)
     active_control: bpy.props.IntProperty(name="Active Control")
+    regions: bpy.props.CollectionProperty(type=UnderpaintRegion)
+    active_region: bpy.props.IntProperty(name="Active Region")
+    loras: bpy.props.CollectionProperty(type=UnderpaintLora)
+    active_lora: bpy.props.IntProperty(name="Active LoRA")
+    preset: bpy.props.StringProperty(
+        name="Preset",
+        description="Steps, guidance, scheduler and LoRA that belong together, for few steps",
+        search=_preset_names,
+    )
 
     def choices(self, *, strength: float | None = None) -> Settings:
-        """As the session wants them. Raises `InvalidRequest` for a control that cannot be used."""
+        """As the session wants them. Raises `InvalidRequest` for what cannot be used."""
         tiling = {(False, False): "none", (True, False): "x", (False, True): "y", (True, True): "xy"}
         return Settings(
             model="" if self.model in ("", DEFAULT) else self.model,
@@ -155,18 +235,24 @@ class UnderpaintSettings(bpy.types.PropertyGroup):
             strength=strength,
             tiling=Tiling(tiling[self.tile_x, self.tile_y]) if strength is None else Tiling.NONE,
             controls=controls.attached(self),
+            regions=regions.attached(self),
+            loras=loras.attached(self),
+            preset=self.preset,
         )
+
+
+_GROUPS = (UnderpaintControl, UnderpaintRegion, UnderpaintLora, UnderpaintSettings)
 
 
 def register() -> None:
     """Adds `scene.underpaint`."""
-    bpy.utils.register_class(UnderpaintControl)
-    bpy.utils.register_class(UnderpaintSettings)
+    for made in _GROUPS:
+        bpy.utils.register_class(made)
     bpy.types.Scene.underpaint = bpy.props.PointerProperty(type=UnderpaintSettings)
 
 
 def unregister() -> None:
     """Takes it away."""
     del bpy.types.Scene.underpaint
-    bpy.utils.unregister_class(UnderpaintSettings)
-    bpy.utils.unregister_class(UnderpaintControl)
+    for made in reversed(_GROUPS):
+        bpy.utils.unregister_class(made)

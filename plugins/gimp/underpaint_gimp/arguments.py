@@ -9,7 +9,7 @@ from typing import Any
 from gi.repository import Gimp, GObject
 
 from underpaint.errors import InvalidRequest, Violation
-from underpaint.host import Settings
+from underpaint.host import Settings, unpack_loras
 
 READWRITE = GObject.ParamFlags.READWRITE
 WORDS, PICTURE, LAYER = "words", "picture", "layer"
@@ -23,6 +23,8 @@ REMEMBERED = (
     "steps",
     "guidance-scale",
     "scheduler",
+    "preset",
+    "loras",
     "strength",
     "verb",
     "values",
@@ -56,6 +58,13 @@ def add_common(procedure: Any, *, strength: float | None, prompt: bool = True) -
         *(0.0, 100.0, 0.0, READWRITE),
     )
     text("scheduler", "S_cheduler", "A scheduler of the model; empty: its default", "", READWRITE)
+    text("preset", "Pre_set", "A preset of the model for few steps; empty: none", "", READWRITE)
+    text(
+        "loras",
+        "LoRA_s",
+        'What is put on the model, as JSON: [{"name": "styles/ink", "strength": 0.6}]',
+        *("", READWRITE),
+    )
     if strength is not None:
         procedure.add_double_argument(
             "strength", "St_rength", "How much may change", 0.01, 1.0, strength, READWRITE
@@ -93,6 +102,17 @@ def add_controls(procedure: Any) -> None:
         "controls",
         "C_ontrols",
         'More of them, as JSON: [{"role": "depth", "choice": "7"}]; choice is a layer\'s tattoo',
+        *("", READWRITE),
+    )
+
+
+def add_regions(procedure: Any) -> None:
+    """Parts of the image with words of their own."""
+    procedure.add_string_argument(
+        "regions",
+        "Reg_ions",
+        'Layers with words of their own, as JSON: [{"prompt": "grass", "choice": "7"}]; choice is a '
+        "layer's tattoo",
         *("", READWRITE),
     )
 
@@ -160,5 +180,7 @@ def settings_of(config: Any) -> Settings:
         steps=config.get_property("steps") or None,
         guidance_scale=config.get_property("guidance-scale") or None,
         scheduler=text_of(config, "scheduler").strip(),
+        preset=text_of(config, "preset").strip(),
+        loras=unpack_loras(text_of(config, "loras")),
         strength=config.get_property("strength") if config.find_property("strength") is not None else None,
     )

@@ -27,7 +27,7 @@ from underpaint.host import (
     values_for,
 )
 
-from . import controls, documents, ownverbs, remembered, verbs
+from . import controls, documents, ownverbs, regions, remembered, verbs
 from .adapter import GimpAdapter
 from .arguments import LAYER, PICTURE, settings_of, text_of, values_of
 from .runner import Runner
@@ -146,7 +146,11 @@ def _start_control(session: Session, adapter: GimpAdapter, config: Any) -> Start
 
 
 def _settings(session: Session, adapter: GimpAdapter, config: Any) -> Settings:
-    return replace(settings_of(config), controls=controls.attached(config, adapter, session))
+    return replace(
+        settings_of(config),
+        controls=controls.attached(config, adapter, session),
+        regions=regions.attached(config, adapter),
+    )
 
 
 def _paint(
@@ -162,6 +166,7 @@ def _paint(
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
             remembered.recall(name, config)
             controls.recall(image, config)
+            regions.recall(image, config)
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from . import controldialog, dialog, more
 
@@ -175,6 +180,7 @@ def _paint(
             remembered.remember(name, config)
             if prepare is not _start_control:
                 controls.remember(image, unpack_rows(text_of(config, "controls")))
+                regions.remember(image, config)
         try:
             start = prepare(session, adapter, config)
             adapter.canvas()  # refuses here, before anything is started

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import Gimp, GLib
+from gi.repository import GLib
 
 from underpaint.errors import InvalidRequest, UnderpaintError, Violation
 from underpaint.host import (
@@ -28,6 +28,8 @@ from underpaint.types import PreprocessorInfo
 from . import documents, verbs
 from .adapter import GimpAdapter
 from .arguments import AUTO, LAYER, NONE, text_of
+from .channels import CHANNELS
+from .notes import keep_note, read_note
 
 PARASITE = "underpaint-controls"
 
@@ -93,7 +95,8 @@ def set_image(config: Any, adapter: GimpAdapter, place: ControlPlace) -> None:
 
 def offers_of(adapter: GimpAdapter, known: Iterable[PreprocessorInfo] = ()) -> ControlOffers:
     """What there is to choose in the image."""
-    return control_offers(adapter, verbs.extensions().control_sources_for(adapter), known)
+    sources = [*verbs.extensions().control_sources_for(adapter), CHANNELS]
+    return control_offers(adapter, sources, known)
 
 
 def preprocessors(session: Session) -> tuple[PreprocessorInfo, ...]:
@@ -121,18 +124,12 @@ def recall(image: Any, config: Any) -> None:
 
 def rows_of(image: Any) -> tuple[ControlRow, ...]:
     """What an image keeps to."""
-    parasite = image.get_parasite(PARASITE)
-    text = bytes(parasite.get_data()).decode("utf-8", "replace").rstrip("\0") if parasite else ""
     try:
-        return unpack_rows(text)
+        return unpack_rows(read_note(image, PARASITE))
     except InvalidRequest:
         return ()  # of a version to come
 
 
 def remember(image: Any, rows: Iterable[ControlRow]) -> None:
     """Keeps them with the image, which is no step for undo."""
-    data = pack_rows(rows).encode()
-    if data:
-        image.attach_parasite(Gimp.Parasite.new(PARASITE, documents.PERSISTENT, data))
-    elif image.get_parasite(PARASITE) is not None:
-        image.detach_parasite(PARASITE)
+    keep_note(image, PARASITE, pack_rows(rows))

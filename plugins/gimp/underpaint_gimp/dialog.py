@@ -17,13 +17,16 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402 - versions come first
 
 from underpaint.errors import UnderpaintError  # noqa: E402
-from underpaint.host import Session  # noqa: E402
-from underpaint.types import ModelInfo, ModelList, PreprocessorInfo  # noqa: E402
+from underpaint.host import Session, presets_for  # noqa: E402
+from underpaint.types import LoraInfo, ModelInfo, ModelList, PreprocessorInfo  # noqa: E402
 
 from . import remembered, widgets  # noqa: E402
 from .adapter import GimpAdapter  # noqa: E402
 from .arguments import LAYER, WORDS, operation_of, seed_of  # noqa: E402
 from .controlrows import ControlList  # noqa: E402
+from .lorarows import LoraList  # noqa: E402
+from .regionrows import RegionList  # noqa: E402
+from .regions import has_regions  # noqa: E402
 
 POLL_MS = 400
 """How often the selection is looked at; GIMP tells plug-ins about no changes."""
@@ -80,13 +83,21 @@ class PaintDialog:
         more.add("_Guidance", widgets.spin(config, "guidance-scale", 0.5, 1, "0: the model's default"))
         self._scheduler = widgets.NameChoice(config, "scheduler", "The model's default")
         more.add("S_cheduler", self._scheduler.widget)
+        self._preset = widgets.NameChoice(config, "preset", "None")
+        more.add("Pre_set", self._preset.widget)
         self._status = widgets.Status(self._look)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         box.pack_start(form.widget, True, True, 0)
         self._controls = ControlList(config, self._adapter)
-        self._unfolded = widgets.expander("Co_ntrols", self._controls.widget)
-        self._unfolded.set_expanded(bool(self._controls.rows))
-        box.pack_start(self._unfolded, False, False, 0)
+        self._loras = LoraList(config)
+        self._lists: dict[str, Any] = {"Co_ntrols": self._controls}
+        if has_regions(config):
+            self._lists["Reg_ions"] = RegionList(config, self._adapter)
+        self._lists["LoRA_s"] = self._loras
+        for label, rows in self._lists.items():
+            unfolded = widgets.expander(label, rows.widget)
+            unfolded.set_expanded(bool(rows.rows))
+            box.pack_start(unfolded, False, False, 0)
         box.pack_start(widgets.expander("M_ore", more.widget), False, False, 0)
         box.pack_start(self._status.widget, False, False, 0)
         box.show_all()
@@ -117,6 +128,7 @@ class PaintDialog:
         self._models = None
         self._session.models(self._on_models)
         self._session.preprocessors(self._on_preprocessors)
+        self._session.loras(self._on_loras)
 
     def _on_models(self, models: ModelList | UnderpaintError) -> None:
         self._models = models
@@ -127,12 +139,18 @@ class PaintDialog:
             self._controls.preprocessors = tuple(found)
             self._refresh()
 
+    def _on_loras(self, found: Sequence[LoraInfo] | UnderpaintError) -> None:
+        if not isinstance(found, UnderpaintError):
+            self._loras.known = tuple(found)
+            self._refresh()
+
     def _refresh(self) -> bool:
         """Brings everything in line with the configuration, the selection and the daemon."""
         self._refresh_fields()
         if isinstance(self._models, ModelList):
             self._show_models(self._models)
-        self._controls.refresh(self._chosen_model())
+        for rows in self._lists.values():
+            rows.refresh(self._chosen_model())
         problem = self._problem()
         self._status.show(problem or self._state(), problem=bool(problem), busy=self._models is None)
         self._status.offer_retry(isinstance(self._models, UnderpaintError))
@@ -146,6 +164,8 @@ class PaintDialog:
         self._model.offer({model.name: model.title or model.name for model in fitting})
         model = self._chosen_model()
         self._scheduler.offer({name: name for name in model.schedulers} if model else {})
+        usable = [preset for preset in presets_for(model) if not preset.problem]
+        self._preset.offer({preset.name: preset.title or preset.name for preset in usable})
 
     def _chosen_model(self) -> ModelInfo | None:
         if not isinstance(self._models, ModelList):
@@ -169,7 +189,7 @@ class PaintDialog:
             operation = operation_of(self._config)
             if operation and not any(operation in model.operations for model in self._models.models):
                 return "No installed model can do this: `underpaint models list` shows what there is."
-        return self._controls.problem()
+        return next(filter(None, (rows.problem() for rows in self._lists.values())), "")
 
     def _refusal(self) -> str:
         """What the image lacks; empty if nothing."""

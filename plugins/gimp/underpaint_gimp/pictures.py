@@ -58,6 +58,13 @@ def selection(image: Any, bounds: Bounds) -> Image:
     return _image(_get(image.get_selection(), bounds, MASK_FORMAT), bounds, MASK_FORMAT)
 
 
+def mask(drawable: Any, bounds: Bounds) -> Image:
+    """The grey values of a channel or a layer's mask within `bounds`, 0 where it does not reach."""
+    _, left, top = drawable.get_offsets()
+    area = Bounds(bounds.x - left, bounds.y - top, bounds.width, bounds.height)
+    return _image(_get(drawable, area, MASK_FORMAT), bounds, MASK_FORMAT)
+
+
 def selection_bounds(image: Any) -> Bounds | None:
     """Tight bounds of the selection; None if nothing is selected."""
     _, some, left, top, right, bottom = Gimp.Selection.bounds(image)

@@ -99,6 +99,9 @@ class UnderpaintPlugin(Gimp.PlugIn):  # type: ignore[misc]  # libgimp's classes 
             arguments.add_control_image(procedure)
         if verb is not None or name in (FILL, GENERATE, MORE):
             arguments.add_controls(procedure)
+            if verb is None or "prompt" in verb.texts:
+                # What works without words at all has none in parts of the image, either.
+                arguments.add_regions(procedure)
         if name == RESULTS:
             procedure.add_int_return_value(
                 "placed", "Placed", "How many pictures came in", 0, 2**31 - 1, 0, arguments.READWRITE

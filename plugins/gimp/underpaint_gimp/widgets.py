@@ -90,6 +90,25 @@ def percent(config: Any, name: str, hint: str) -> Any:
     return slider
 
 
+def strength(most: float, hint: str) -> Any:
+    """How much a row counts, 0.0 to `most`, as a slider in percent; bound to nothing."""
+    slider = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, 0.0, most, 0.05)
+    slider.set_value_pos(Gtk.PositionType.RIGHT)
+    slider.connect("format-value", lambda _, value: f"{value:.0%}")
+    slider.set_tooltip_text(hint)
+    slider.set_hexpand(True)
+    return slider
+
+
+def share(hint: str) -> Any:
+    """A share of something, 0.0 to 1.0, as a number; bound to nothing."""
+    field = Gtk.SpinButton.new_with_range(0.0, 1.0, 0.05)
+    field.set_digits(2)
+    field.set_width_chars(4)
+    field.set_tooltip_text(hint)
+    return field
+
+
 def choice(config: Any, name: str, offered: Mapping[str, str]) -> Any:
     """One of a few fixed values."""
     box = Gtk.ComboBoxText()

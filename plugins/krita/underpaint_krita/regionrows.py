@@ -27,10 +27,16 @@ class RegionsSection(Section):
             "Regions",
             "Layers with words of their own: the picture follows those where such a layer covers it, and the "
             "words above everywhere else",
-            controller.regions.add,
+            self._on_add,
             lambda number: RegionBox(controller, number, self.submitted.emit),
         )
         self._controller = controller
+
+    def _on_add(self) -> None:
+        count = len(self.rows)
+        self._controller.regions.add()
+        if len(self.rows) > count:
+            self.rows[-1].prompt.setFocus()  # for the words that it lacks
 
     def update_state(self) -> None:
         """Shows the regions as they are now; called at every change and a few times a second."""
@@ -56,13 +62,16 @@ class RegionBox(RowBox):
         self._controller, self._number = controller, number
         self._row, self._offers = RegionRow(prompt=""), RegionOffers(())
         self.place = combo("The layer: where it is painted, whatever its colour", self._on_place)
-        self.prompt = QtWidgets.QLineEdit()
-        self.prompt.setPlaceholderText("What shall be there?")
-        self.prompt.textChanged.connect(lambda text: self._change(prompt=text))
-        self.prompt.returnPressed.connect(submitted)
+        self.prompt = _words("What shall be there?", lambda text: self._change(prompt=text), submitted)
+        self.negative = _words("as everywhere", lambda text: self._change(negative_prompt=text), submitted)
+        self.negative.setToolTip("What shall not be there, in place of what the whole picture avoids")
         self.strength = Strength(100, "How far these words take the place of what lies beneath")
         self.strength.changed.connect(lambda value: self._change(strength=value / 100))
-        self.more = self.fold("How much it says", labelled("Strength", (self.strength, 1)))
+        self.more = self.fold(
+            "What to avoid there, and how much all of it says",
+            labelled("Avoid", (self.negative, 1)),
+            labelled("Strength", (self.strength, 1)),
+        )
         self.column.addLayout(line((self.place, 1), (self.remove, 0)))
         self.column.addLayout(line((self.prompt, 1), (self.more, 0)))
         self.column.addWidget(self.folded)
@@ -70,16 +79,17 @@ class RegionBox(RowBox):
 
     def show_row(self, row: RegionRow, offers: RegionOffers, problem: str) -> None:
         """Shows a row, and what there is to choose for it."""
-        if row.strength != self._row.strength:
-            self.more.setChecked(True)
+        if (row.strength, row.negative_prompt) != (self._row.strength, self._row.negative_prompt):
+            self.more.setChecked(True)  # what was chosen is seen
         self._row, self._offers = row, offers
         place = offers.place_of(row)
         entries = [(one.key, one.title) for one in offers.places]
         offer(self.place, entries, place.key if place is not None else _GONE, row.title)
-        if not self.prompt.hasFocus() and self.prompt.text() != row.prompt:
-            self.prompt.blockSignals(True)
-            self.prompt.setText(row.prompt)
-            self.prompt.blockSignals(False)
+        for field, text in ((self.prompt, row.prompt), (self.negative, row.negative_prompt)):
+            if field.text() != text:  # another picture's, or changed in another window
+                field.blockSignals(True)
+                field.setText(text)
+                field.blockSignals(False)
         set_quietly(self.strength.slider, round(row.strength * 100))
         self.strength.show_value()
         self.show_problem(problem)
@@ -91,3 +101,11 @@ class RegionBox(RowBox):
         place = next((one for one in self._offers.places if one.key == key), None)
         if place is not None:
             self._controller.regions.change(self._number, self._offers.with_place(self._row, place))
+
+
+def _words(placeholder: str, changed: Any, submitted: Any) -> Any:
+    field = QtWidgets.QLineEdit()
+    field.setPlaceholderText(placeholder)
+    field.textChanged.connect(changed)
+    field.returnPressed.connect(submitted)
+    return field

@@ -5,6 +5,7 @@ from __future__ import annotations
 from underpaint.host.adapter import HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
 from underpaint.host.cropping import cropped_controls
+from underpaint.host.regions import covering, read_regions
 from underpaint.host.settings import Settings, title_of
 from underpaint.host.snapshot import Snapshot
 from underpaint.types import Bounds, JobOrigin, UpscaleRequest
@@ -48,6 +49,9 @@ def read_upscale(
         loras=settings.loras,
         controls=cropped_controls(
             read_controls(settings.controls, adapter, canvas.document_id, canvas.bounds), canvas.bounds
+        ),
+        regions=covering(
+            read_regions(settings.regions, adapter, canvas.document_id, canvas.bounds), canvas.bounds
         ),
         tiling=settings.tiling,
         output=canvas.result_format,

@@ -73,7 +73,11 @@ class RegionOffers:
                 where = "choice" if place is None or place.problem else "prompt"
                 raise InvalidRequest(reason, violations=[Violation(f"regions[{number}].{where}", reason)])
             region = AttachedRegion(
-                source=place.source, prompt=row.prompt, choice=row.choice, strength=row.strength
+                source=place.source,
+                prompt=row.prompt,
+                choice=row.choice,
+                strength=row.strength,
+                negative_prompt=row.negative_prompt,
             )
             layered = place.source.name == "layer"
             attached.append(((0, -self.places.index(place)) if layered else (1, number), region))

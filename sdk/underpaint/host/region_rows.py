@@ -25,6 +25,8 @@ class RegionRow:
     """What was chosen, in words, for messages when it is gone."""
     strength: float = 1.0
     """How far its words take the place of what lies beneath, 0.0 to 1.0."""
+    negative_prompt: str = ""
+    """What to avoid there; "": as everywhere."""
 
 
 _TEXT = RowText(

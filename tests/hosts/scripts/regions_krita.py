@@ -46,6 +46,7 @@ def main(host: Host) -> Iterator[None]:
         yield from comes_to(host, box.problem.isVisible, True)
         yield from comes_to(host, shown.generate.toolTip, box.problem.text())
         host.report(**{f"wordless_{name}": [box.place.currentText(), box.problem.text()]})
+        host.report(**{f"focus_{name}": box.prompt.hasFocus()})
         box.prompt.setText(words[name])
     yield from host.until(shown.generate.isEnabled, named="the button")
     box = shown.regions.rows[0]
@@ -91,7 +92,14 @@ def main(host: Host) -> Iterator[None]:
     yield from host.until(lambda: names(document) == order, named="the layers as before")
 
     # A layer that is gone is said; the file has the rows again.
-    shown.regions.rows[1].strength.slider.setValue(80)
+    box = shown.regions.rows[1]
+    host.report(folded=not box.negative.isVisible())
+    box.more.click()
+    box.negative.setText("dry leaves")
+    box.strength.slider.setValue(80)
+    shown.ensureWidgetVisible(box)
+    yield from host.wait(0.5)
+    host.report(unfolded=box.negative.isVisible(), unfolded_picture=host.screenshot("unfolded.png"))
     file = host.folder / "yard.kra"
     document.setBatchmode(True)
     document.saveAs(str(file))
@@ -109,7 +117,7 @@ def main(host: Host) -> Iterator[None]:
     yield from host.until(shown.generate.isEnabled, named="the button for what the file keeps")
     host.report(
         kept=[
-            [box.place.currentText(), box.prompt.text(), box.strength.slider.value()]
+            [box.place.currentText(), box.prompt.text(), box.negative.text(), box.strength.slider.value()]
             for box in shown.regions.rows
         ]
     )

@@ -79,8 +79,8 @@ def test_regions_are_sent_as_their_layers_lie_and_the_selection_over_them(
         ("layer", "Barn"),
         ("selection", "Selection"),
     ]
-    (weak,) = offers.attach([replace(rows[1], strength=0.5)])
-    assert (weak.strength, weak.choice) == (0.5, rows[1].choice)
+    (weak,) = offers.attach([replace(rows[1], strength=0.5, negative_prompt="sand")])
+    assert (weak.strength, weak.negative_prompt, weak.choice) == (0.5, "sand", rows[1].choice)
 
 
 def test_what_is_wrong_with_a_region_is_said_with_a_way_out(host: RecordingHost, farm: Document) -> None:
@@ -107,7 +107,7 @@ def test_a_region_that_cannot_be_used_is_refused_by_field(
 
 def test_rows_survive_as_text() -> None:
     rows = (
-        RegionRow(prompt="grünes Gras", choice="7", title="Wiese", strength=0.5),
+        RegionRow(prompt="grünes Gras", choice="7", title="Wiese", strength=0.5, negative_prompt="Moos"),
         RegionRow(prompt="", source="selection"),
     )
     assert unpack_regions(pack_regions(rows)) == rows

@@ -148,6 +148,14 @@ def test_a_selection_can_be_a_region_and_a_region_can_have_controls(
     assert (seen.masks[0] > 0).sum() == HOLE.width * HOLE.height
 
 
+def test_a_picture_is_enlarged_with_its_regions(host: RecordingHost, session: Session, seen: Seen) -> None:
+    task = session.upscale("sand", Settings(regions=(layer_of(host, negative_prompt="reeds"),)))
+    assert finish(host, task).error is None
+    (region,) = seen.specs[0].regions
+    assert (region.prompt, region.negative_prompt) == ("moss", "reeds")
+    assert seen.masks[0].shape == (200, 300) and seen.masks[0][PATCH.y, PATCH.x] == 128
+
+
 def test_a_layer_that_is_gone_fails_the_task_before_anything_is_sent(
     host: RecordingHost, session: Session, seen: Seen
 ) -> None:
