@@ -53,10 +53,11 @@ def read_controls(
     On the host's main thread; `cropped_controls` then makes coverage of the masks, in any thread. Raises
     `HostError`, `PlaceGone` if what it reads is gone.
     """
-    read: dict[tuple[str, str], Image] = {}
+    read: dict[tuple[object, str], Image] = {}
 
     def pixels(source: ControlSource, choice: str) -> Image:
-        part = source.name, choice
+        # By how it is read: a host may read the same image as a picture and as a mask.
+        part = source.read, choice
         if part not in read:
             read[part] = source.read(adapter, document_id, bounds, choice)
         return read[part]

@@ -48,7 +48,7 @@ def main(host: Any) -> Iterator[None]:
     assert controller.last.state.value == "placed", controller.last.error
     # Still selected, so that the button shows what it does; without the ants, so that the seam is seen.
     krita.action("toggle_display_selection").trigger()
-    subprocess.run(["xdotool", "mousemove", "1150", "800"], check=True)
+    subprocess.run(["xdotool", "mousemove", "700", "885"], check=True)
     yield from host.wait(2)
     host.report(picture=host.screenshot("krita.png"), layers=[n.name() for n in document.topLevelNodes()])
     document.setModified(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,25 @@ def test_what_a_layer_covers_is_where_a_control_counts(
     expected[::10] = 255
     np.testing.assert_array_equal(mask, expected[y : y + mask.shape[0], x : x + mask.shape[1]])
     assert mask.any() and not mask.all()
+
+
+def test_an_image_that_is_read_as_a_picture_and_as_a_mask_is_read_twice(
+    host: RecordingHost, session: Session, specs: list[job_service_pb2.JobSpec]
+) -> None:
+    sketch = sketch_of(host)
+    selection = Extensions(()).control_sources["selection"]
+
+    asked: list[str] = []
+
+    def covered(adapter: Any, document_id: str, bounds: Bounds, choice: str) -> Any:
+        asked.append(choice)
+        return selection.read(adapter, document_id, bounds, "")
+
+    # Of the same name, as in Blender: its images are control images in colour, and masks by what they cover.
+    mask = AttachedMask(replace(sketch.source, read=covered), sketch.choice)
+    finish(host, session.fill("a door", Settings(controls=(replace(sketch, mask=mask),))))
+    (control,) = specs[0].controls
+    assert asked == [sketch.choice] and control.mask.blob
 
 
 def test_a_layer_that_is_gone_fails_the_task_before_anything_is_sent(
