@@ -29,7 +29,9 @@ from underpaint.hookspecs import FamilyDescriptor
 from underpaint.types import ControlModelInfo, ControlRole
 from underpaint.weights import Prober, kinds
 
+GGUF = ".gguf"
 _NETS = (kinds.CONTROL_NET, kinds.CONTROL_NET_UNION)
+_PACKED = "control models run from safetensors only, not from GGUF. Get that file"
 
 
 class ControlIndex:
@@ -119,6 +121,8 @@ class ControlIndex:
             return self._cached(place, (name, *fingerprint(place)), whole)
         if _broken(file):
             return FoundControl(name, file.path, problem=file.problem)
+        if file.path.suffix.lower() == GGUF:
+            return FoundControl(name, file.path, problem=_PACKED)
         folder = file.path.parent
         if (folder / CONFIG).is_file() and is_anonymous(file.path.stem):
             # A diffusers folder deeper down: its configuration says more than the header.

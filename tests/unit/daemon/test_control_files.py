@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support import adapter_names
 from tests.support import architectures as full
 from tests.support.architectures import write_header
+from tests.support.gguf_files import write_gguf
 from tests.support.weight_files import write_weights
 from tests.unit.daemon.harness import write_control, write_model
 from underpaint.daemon.controls import ControlIndex, fits, roles_of
@@ -145,9 +147,11 @@ async def test_a_pickle_and_weights_with_scales_say_what_is_wrong_with_them(tmp_
     place = tmp_path / "models" / "ControlNet"
     write_weights(place / "scaled.safetensors", small(scaled_fp8=(2,)))
     (place / "control_sd15_depth.pth").write_bytes(b"\x80\x02")
+    write_gguf(place / "packed.gguf", {"conv_in.weight": torch.empty((320, 64), device="meta")}, "sd1")
     found = await found_in(tmp_path)
     assert "underpaint models convert" in found["control_sd15_depth"].problem
     assert "its weights are quantised" in found["scaled"].problem
+    assert "not from GGUF" in found["packed"].problem
 
 
 def flux_net(shown: int = 64, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
