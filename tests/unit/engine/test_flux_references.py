@@ -143,14 +143,15 @@ def test_together_with_a_control_net_they_agree_with_its_stock_pipeline(
     assert distance(latents(ours, CASE, looks), reference) >= SENSITIVITY
 
 
-@pytest.mark.parametrize("model", ["flux-dev", "flux-kontext"])
+@pytest.mark.parametrize(
+    ("model", "operation"), [("flux-dev", "txt2img"), ("flux-kontext", "edit"), ("flux-fill", "inpaint")]
+)
 def test_a_mask_says_which_part_takes_after_the_picture(
-    adapters: dict[str, Path], engine: Callable[[str], Ours], model: str
+    adapters: dict[str, Path], engine: Callable[[str], Ours], model: str, operation: str
 ) -> None:
     ours = engine(model)
     left = np.zeros((64, 64), np.uint8)
     left[:, :32] = 255
-    operation = "edit" if model == "flux-kontext" else "txt2img"
     case = CASE.but(steps=1, operation=operation)
     free = latents(ours, case, [])
     changed = (latents(ours, case, [Look(adapters["a"], mask=left)]) - free).abs()
