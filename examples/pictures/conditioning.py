@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from easel import EDGE, SEED, Easel, Panel, image, picture, save
-from inputs import cobbles, disc, drawing, hills, left, people, shown, slope, spilt
+from inputs import cobbles, disc, drawing, from_afar, hills, left, people, shown, slope, spilt, unwrapped
 from PIL import Image as Pictures
 
 import underpaint
@@ -29,6 +29,7 @@ from underpaint.types import (
     Region,
     Tiling,
     UpscaleRequest,
+    UvIslands,
 )
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "conditioning"
@@ -229,6 +230,24 @@ def maps(easel: Easel) -> list[Panel]:
 
 
 # --8<-- [end:maps]
+# --8<-- [start:islands]
+@strip
+def islands(easel: Easel) -> list[Panel]:
+    atlas, layout = unwrapped()
+    where = UvIslands(mask=image(layout), padding=12)
+    plain = easel.fill("green grass", atlas, left(), model="swatch")
+    known = easel.fill("green grass", atlas, left(), model="swatch", islands=where)
+    return [
+        ("the texture", atlas),
+        ("its UV islands", layout),
+        ("without them", plain),
+        ("from afar, on the mesh", from_afar(plain, layout)),
+        ("with them", known),
+        ("from afar, on the mesh", from_afar(known, layout)),
+    ]
+
+
+# --8<-- [end:islands]
 # --8<-- [start:img2img]
 @strip
 def img2img(easel: Easel) -> list[Panel]:

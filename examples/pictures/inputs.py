@@ -81,3 +81,20 @@ def spilt() -> tuple[Pictures.Image, Pictures.Image]:
     """A wall with paint on it, and where the paint is."""
     before, mask = (Pictures.open(HERE / name) for name in ("wall.png", "wall-mask.png"))
     return before.crop(SPILL), mask.crop(SPILL)
+
+
+def unwrapped() -> tuple[Pictures.Image, Pictures.Image]:
+    """A texture of cobbles with nothing but pink between its UV islands, and where these are."""
+    layout = blank()
+    pen = ImageDraw.Draw(layout)
+    pen.rectangle((16, 20, 95, 235), fill=255)
+    pen.ellipse((106, 16, 210, 120), fill=255)
+    pen.polygon(((112, 236), (178, 128), (240, 236)), fill=255)
+    return Pictures.composite(cobbles(), Pictures.new("RGB", layout.size, (255, 0, 160)), layout), layout
+
+
+def from_afar(texture: Pictures.Image, layout: Pictures.Image) -> Pictures.Image:
+    """The islands of the texture's third mip-map: each texel the mean of 8 x 8."""
+    size = (EDGE // 8, EDGE // 8)
+    small = texture.resize(size, Pictures.Resampling.BOX).resize(texture.size, Pictures.Resampling.NEAREST)
+    return Pictures.composite(small, Pictures.new("RGB", texture.size, "white"), layout)

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import bpy
 
 from underpaint.errors import NothingSelected, UnderpaintError
-from underpaint.host import Task, TaskState
+from underpaint.host import Settings, Task, TaskState
 
-from . import runtime
+from . import islands, runtime
 from .pixels import BYTE_FORMAT
 from .properties import UnderpaintSettings, refresh_models
 
@@ -116,6 +117,14 @@ def image_of(context: bpy.types.Context) -> bpy.types.Image | None:
     return space.image if space is not None and space.type == "IMAGE_EDITOR" else None
 
 
+def on_islands(choices: Settings, context: bpy.types.Context, image: bpy.types.Image | None) -> Settings:
+    """With the islands of the image, where the active mesh shows it and the panel does not say no."""
+    settings = context.scene.underpaint
+    if not settings.islands:
+        return choices
+    return replace(choices, islands=islands.attached(context, image, settings.padding))
+
+
 class GenerateTexture(Verb, bpy.types.Operator):
     """Paint a new texture from words, seamless where wanted."""
 
@@ -134,7 +143,7 @@ class GenerateTexture(Verb, bpy.types.Operator):
         settings = context.scene.underpaint
         return runtime.session().texture(
             self.prompt or settings.prompt,
-            settings.choices(),
+            on_islands(settings.choices(), context, image_of(context)),
             width=settings.width,
             height=settings.height,
             result_format=BYTE_FORMAT,
@@ -163,8 +172,9 @@ class FillMask(Verb, bpy.types.Operator):
         settings, adapter = context.scene.underpaint, runtime.adapter()
         if not adapter.mask and not adapter.mask_is_transparency:
             raise NothingSelected("No mask: choose a mask image, or paint one with New Mask.")
-        session = runtime.session()
-        return session.fill(self.prompt or settings.prompt, settings.choices(strength=settings.strength))
+        choices = settings.choices(strength=settings.strength)
+        choices = on_islands(choices, context, bpy.data.images.get(adapter.image))
+        return runtime.session().fill(self.prompt or settings.prompt, choices)
 
 
 class GenerateFromImage(Verb, bpy.types.Operator):
@@ -184,6 +194,7 @@ class GenerateFromImage(Verb, bpy.types.Operator):
         settings = context.scene.underpaint
         strength = settings.strength if settings.strength < 1.0 else 0.6
         choices = settings.choices(strength=strength)
+        choices = on_islands(choices, context, bpy.data.images.get(runtime.adapter().image))
         return runtime.session().generate(self.prompt or settings.prompt, choices, from_picture=True)
 
 

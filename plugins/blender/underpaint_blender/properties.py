@@ -212,6 +212,20 @@ class UnderpaintSettings(bpy.types.PropertyGroup):
         name="Transparent Part", description="Fill what is transparent instead of what a mask says"
     )
 
+    islands: bpy.props.BoolProperty(
+        name="UV Islands",
+        default=True,
+        description="Where the active mesh shows the image, paint its UV islands alone: what lies between is "
+        "not seen, and masks stop at their edges",
+    )
+    padding: bpy.props.IntProperty(
+        name="Padding",
+        default=16,
+        min=0,
+        max=256,
+        subtype="PIXEL",
+        description="How far islands go on, so that no seams show from afar",
+    )
     controls: bpy.props.CollectionProperty(type=UnderpaintControl)
     active_control: bpy.props.IntProperty(name="Active Control")
     regions: bpy.props.CollectionProperty(type=UnderpaintRegion)

@@ -66,6 +66,11 @@ class ImageEditorPanel(bpy.types.Panel):
         box.prop(settings, "strength", slider=True)
         box.operator("underpaint.fill_mask", icon="BRUSH_DATA")
         box.operator("underpaint.generate_from_image", icon="IMAGE_DATA")
+        row = layout.row(align=True, heading="Mesh")
+        row.prop(settings, "islands", toggle=True, icon="UV")
+        padding = row.row(align=True)
+        padding.enabled = settings.islands
+        padding.prop(settings, "padding", text="")
         layout.operator("underpaint.make_material", icon="MATERIAL")
         verbs.draw(layout, context)
         self._progress(layout, context)

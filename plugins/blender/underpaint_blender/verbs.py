@@ -17,7 +17,7 @@ from underpaint.host import Task, fields_of, missing, start_verb, tooltip_of
 
 from . import runtime
 from .adapter import BlenderAdapter
-from .operators import FillMask, Verb
+from .operators import FillMask, Verb, on_islands
 
 _IN_AN_IMAGE = {"document", "selection"}
 _verbs: dict[str, Any] = {}
@@ -48,7 +48,8 @@ class _PluginVerb(Verb):
         masked = bool(adapter.mask or adapter.mask_is_transparency)
         if reason := missing(self.verb, adapter, selected=lambda: masked):
             raise HostError(reason)
-        session.settings = replace(settings.choices(strength=1.0), strength=None)
+        choices = replace(settings.choices(strength=1.0), strength=None)
+        session.settings = on_islands(choices, context, bpy.data.images.get(adapter.image))
         given = {name: getattr(self, _key(name)) for name in _names(self.verb)}
         if "prompt" in self.verb.texts:
             given["prompt"] = self.prompt or settings.prompt
