@@ -58,18 +58,6 @@ def lines(easel: Easel) -> list[Panel]:
 
 
 # --8<-- [end:lines]
-# --8<-- [start:pose]
-@strip
-def pose(easel: Easel) -> list[Panel]:
-    one, two = people((128, 110, 0.55)), people((80, 110, 0.55), (180, 130, 0.45))
-    two[0][skeleton.POINTS.index("right wrist"), 2] = 0.1
-    return [
-        ("as a net sees a person", shown(skeleton.drawn(one, EDGE, EDGE))),
-        ("two, a wrist unseen", shown(skeleton.drawn(two, EDGE, EDGE, least=0.3))),
-    ]
-
-
-# --8<-- [end:pose]
 # --8<-- [start:height]
 @strip
 def height(easel: Easel) -> list[Panel]:
@@ -82,6 +70,18 @@ def height(easel: Easel) -> list[Panel]:
 
 
 # --8<-- [end:height]
+# --8<-- [start:pose]
+@strip
+def pose(easel: Easel) -> list[Panel]:
+    one, two = people((128, 110, 0.55)), people((80, 110, 0.55), (180, 130, 0.45))
+    two[0][skeleton.POINTS.index("right wrist"), 2] = 0.1
+    return [
+        ("as a net sees a person", shown(skeleton.drawn(one, EDGE, EDGE))),
+        ("two, a wrist unseen", shown(skeleton.drawn(two, EDGE, EDGE, least=0.3))),
+    ]
+
+
+# --8<-- [end:pose]
 # --8<-- [start:limits]
 @strip
 def limits(easel: Easel) -> list[Panel]:

@@ -59,5 +59,15 @@ def test_a_square_of_two_triangles_covers_exactly_its_texels(module: Any) -> Non
     assert np.array_equal(found, expected)
 
 
+def test_a_large_window_is_drawn_in_bands_that_fit_together(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    triangles = np.random.default_rng(9).uniform(0.0, 1.0, (6, 3, 2))
+    whole = module.covered(triangles, 61, 47, 0, 0, 61, 47)
+    monkeypatch.setattr(module, "MOST", 200)
+    assert np.array_equal(module.covered(triangles, 61, 47, 0, 0, 61, 47), whole)
+    assert 0.1 < whole.mean() < 1.0
+
+
 def test_a_mesh_without_faces_covers_nothing(module: Any) -> None:
     assert not module.covered(np.zeros((0, 3, 2)), 8, 8, 0, 0, 8, 8).any()
