@@ -42,7 +42,7 @@ def main(host: Any) -> Iterator[None]:
     yield from choose(host, "paint the selection anew", "^Fill Selection$")
     yield from host.wait(2)
     found = yield from window(host, "^Fill Selection$")
-    hands("windowmove", found, "6", "530")
+    hands("windowmove", found, "6", "440")
     hands("type", values["prompt"])
     hands("mousemove", "1150", "500")
     yield from host.wait(2)
