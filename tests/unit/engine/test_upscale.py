@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,7 @@ from underpaint.engine.inpaint import resize
 from underpaint.engine.pixels import Raster
 from underpaint.engine.residency import Shelf
 from underpaint.engine.upscale import family as family_module
+from underpaint.engine.upscale.faithful import held
 from underpaint.engine.upscale.family import UpscaleTask, Upscaling
 from underpaint.engine.upscale.lanczos import region
 from underpaint.errors import InvalidRequest, ModelUnusable
@@ -299,6 +301,35 @@ def test_prompt_seed_and_strength_change_what_a_tile_becomes(model: StableDiffus
     stronger, task = run(refiner(model), assignment(floats(20, 25), strength=1.0, **sizes))
     assert np.abs(stronger - made).mean() > 1e-3
     assert task.denoiser_calls == 4 * 4, "all four steps of four tiles"
+
+
+def test_a_denoised_picture_still_shows_what_it_was_made_from(model: StableDiffusion15) -> None:
+    source = floats(20, 25)
+    seen = {}
+    for strength in (0.3, 0.9):
+        made, _ = run(refiner(model), assignment(source, width_px=100, height_px=80, strength=strength))
+        small = region(made, Size(25, 20), Span(0, 25), Span(0, 20), Tiling.NONE)
+        plain = region(source, Size(100, 80), Span(0, 100), Span(0, 80), Tiling.NONE)
+        assert np.abs(made - plain).mean() > 0.01, "something was added"
+        seen[strength] = float(np.abs(small - source).mean())
+    # This network's pictures are noise: with more strength, more of that is let in.
+    assert 2 * seen[0.3] < seen[0.9], seen
+
+
+def test_what_is_held_is_coarse_and_less_with_more_strength() -> None:
+    given, made = floats(48, 48), floats(48, 48, 1)
+
+    def coarse(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.abs(cv2.GaussianBlur(one - other, (0, 0), 12.0)).mean())
+
+    kept = {s: held(made, given, s, 2.0, (False, False)) for s in (0.0, 0.1, 0.3, 0.6, 1.0)}
+    assert np.array_equal(kept[0.0], given) and np.array_equal(kept[1.0], made)
+    away = [float(np.abs(kept[s] - given).mean()) for s in (0.1, 0.3, 0.6)]
+    assert away == sorted(away) and away[0] > 0
+    assert coarse(kept[0.3], given) < 0.1 * coarse(made, given)
+    # Where edges meet, what is held looks across them.
+    rolled = held(np.roll(made, 9, (0, 1)), np.roll(given, 9, (0, 1)), 0.5, 2.0, (True, True))
+    assert np.abs(np.roll(rolled, -9, (0, 1)) - held(made, given, 0.5, 2.0, (True, True))).max() < 1e-5
 
 
 def test_one_step_is_one_forward_pass_and_one_tile_is_held(model: StableDiffusion15) -> None:

@@ -18,13 +18,14 @@ from underpaint.engine.pixels.color import Floats
 from underpaint.engine.pixels.pixelfile import PixelFile
 from underpaint.engine.provenance import file_sha256
 from underpaint.engine.residency import Shelf, Slot
+from underpaint.engine.upscale.faithful import held
 from underpaint.engine.upscale.lanczos import region
 from underpaint.engine.upscale.passes import TilePass, cut, strips
 from underpaint.engine.upscale.refine import tile_job
 from underpaint.engine.upscale.sinks import Encoded, Stored
 from underpaint.engine.upscale.spandrels import load_upscaler, scale_of
 from underpaint.errors import InvalidRequest, Violation
-from underpaint.geometry import Size
+from underpaint.geometry import Size, Span
 from underpaint.types import PlannedStage, Preview, StageKind, Tiling
 from underpaint.v1 import job_service_pb2
 from underpaint.wire.images import format_of
@@ -56,6 +57,8 @@ class UpscaleTask(Task):
     """The first tile's job, made to be checked and to load the model; its pixels are not used."""
     tile: Task | None = None
     """The job of the tile at hand."""
+    given: Floats | None = None
+    """What that tile starts from, `(height, width, 3)`."""
     stored: Stored | None = None
     """What the last whole pass made."""
     sink: Stored | Encoded | None = None
@@ -239,16 +242,26 @@ class Upscaling:
         job.denoiser_calls += tile.denoiser_calls - calls
         if tile.ready_to_finish:
             (picture,) = model.finish(tile)
-            work.take(np.asarray(picture.samples, np.float32), job.sink)
-            job.tile = None
+            work.take(self._held(job, np.asarray(picture.samples, np.float32)), job.sink)
+            job.tile = job.given = None
         if kind in _COUNTED:
             job.advance()
 
     def _tile_job(self, job: UpscaleTask, size: Size, picture: npt.NDArray[Any] | PixelFile) -> Task:
         assert job.refining is not None and self._model is not None
         tile = job.refining.at
-        rgb = region(picture, job.target, tile.x, tile.y, job.tiling)
+        job.given = rgb = region(picture, job.target, tile.x, tile.y, job.tiling)
         return self._model.prepare(tile_job(job.assignment, job.resolved, size, tile, rgb))
+
+    def _held(self, job: UpscaleTask, made: Floats) -> Floats:
+        assert job.refining is not None and job.given is not None, "a tile was at work"
+        tile, target, upscale = job.refining.at, job.target, job.resolved.upscale
+        factor = math.sqrt(target.width * target.height / (job.rgb.shape[0] * job.rgb.shape[1]))
+        closed = (
+            job.tiling.x and tile.x == Span(0, target.width),
+            job.tiling.y and tile.y == Span(0, target.height),
+        )
+        return held(made, job.given, upscale.strength, factor, closed)
 
     def _pass_on(self, job: UpscaleTask) -> None:
         if isinstance(job.sink, Stored):
