@@ -75,11 +75,13 @@ def daemon(sandbox: HostSandbox, tiny_root: Path, tmp_path: Path) -> Iterator[In
 
 @pytest.fixture
 def swatch(sandbox: HostSandbox, tmp_path: Path) -> Iterator[Installation]:
-    """A daemon that runs, with the model in the box and its control nets."""
+    """A daemon that runs, with the model in the box, its control nets, and what a test lays into `models`."""
     folder = tmp_path / "daemon"
     (folder / "state").mkdir(parents=True)
+    (folder / "models").mkdir()
     sandbox.bind(folder)
-    installation = Installation(folder, sandbox.runtime, SWATCH)
+    roots = os.pathsep.join(map(str, (SWATCH, folder / "models")))
+    installation = Installation(folder, sandbox.runtime, SWATCH, UNDERPAINT_MODEL_ROOTS=roots)
     installation.serve()
     yield installation
     installation.close()

@@ -64,7 +64,7 @@ def test_blender_has_an_operator_for_it_and_shows_it_in_the_panel(
     assert "Choose a mask image first" in values["no_mask"]
     assert (values["variation"], values["ready"]) == ("", "")
     assert (values["label"], values["tooltip"]) == ("Wear Down", TOOLTIP)
-    offered = ["edit", "pbr-maps", "refine", "remove", "upscale", "variation", "wear-down"]
+    offered = ["edit", "expand", "pbr-maps", "refine", "remove", "upscale", "variation", "wear-down"]
     assert values["offered"] == offered
     is_worn(values)
     assert values["inside"] > 0.9 and not values["corner"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,41 @@ def green(rgba: Rgba) -> float:
     return float(((middle > 110) & (middle - blue > 40) & (middle >= red)).mean())
 
 
-def is_grey(rgba: Rgba) -> bool:
-    """Whether all colours are equal."""
-    return bool((rgba[..., :1] == rgba[..., :3]).all())
-
-
 def differs(one: Rgba, other: Rgba) -> np.ndarray:
     """Where two pictures are not the same, to the last bit."""
     different: np.ndarray = (one != other).any(axis=2)
     return different
+
+
+def is_confined(before: Rgba, after: Rgba) -> None:
+    """All that was selected is another picture, and beyond its soft edge nothing is."""
+    changed = differs(before, after)
+    assert changed[covered() == 255].mean() > 0.99
+    assert not changed[beyond(48)].any()
+
+
+def is_removed(before: Rgba, after: Rgba) -> None:
+    """The paint is gone, and only that."""
+    is_confined(before, after)
+    assert green(after) < 0.1 * green(before)
+
+
+def is_a_material(maps: Mapping[str, str]) -> None:
+    """Files of four maps: normals that lean and point up, and three in grey."""
+    pictures = {name: picture(file) for name, file in maps.items()}
+    assert set(pictures) == {"Height", "Normal", "Roughness", "Ambient occlusion"}
+    normals = pictures.pop("Normal")
+    assert normals[..., 2].min() > 120 and normals[..., 0].std() > 10
+    for name, one in pictures.items():
+        assert (one[..., :1] == one[..., :3]).all() and one[..., 0].std() > 1, name
+
+
+def is_larger(before: Rgba, after: Rgba) -> None:
+    """Made small again it is the picture, and it is sharper than a scaled one."""
+    height, width = before.shape[:2]
+    size = (after.shape[1], after.shape[0])
+    small = cv2.resize(after[..., :3], (width, height), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(small - before[..., :3]).mean() < 8
+    smooth = cv2.resize(np.ascontiguousarray(before[..., :3]), size, interpolation=cv2.INTER_LINEAR)
+    fine, plain = (cv2.Laplacian(one, cv2.CV_32F).std() for one in (after[..., :3], smooth))
+    assert fine > 1.5 * plain, (fine, plain)

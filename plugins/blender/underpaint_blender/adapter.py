@@ -24,6 +24,7 @@ from underpaint.types import MASK_FORMAT, Bounds, ColorSpace, Image, JobUpdate, 
 
 from . import pixels, thumbnail
 from .documents import Documents
+from .expanding import expanded
 
 RECENT_NOTICES = 4
 RECORDS = "underpaint-provenance"
@@ -106,11 +107,11 @@ class BlenderAdapter(HostAdapter):
         self._write(result)
         undo_push(f"Underpaint: {result.name}")
 
-    def write_results(self, results: Sequence[Result]) -> None:
+    def write_results(self, results: Sequence[Result], title: str) -> None:
         """A new datablock each, in one undo push."""
         for result in results:
             self._write(result)
-        undo_push(f"Underpaint: {', '.join(result.name for result in results)}")
+        undo_push(f"Underpaint: {title}")
 
     def _write(self, result: Result) -> None:
         if result.kind is ResultKind.TEXTURE:
@@ -124,6 +125,10 @@ class BlenderAdapter(HostAdapter):
                 _show(made)
             self.textures[result.name] = made.name
             before = ""
+        elif result.kind is ResultKind.EXPANDED:
+            old = self.documents.find(result.document_id)
+            made, before = expanded(old, result.image), old.get(RECORDS, "")
+            _show(made)
         else:
             before = self.documents.find(result.document_id).get(RECORDS, "")
             made = self._replaced(result)

@@ -15,14 +15,7 @@ from underpaint.host import Task, TaskState
 from . import runtime
 from .adapter import undo_push
 from .operators import FillMask, Verb
-from .pixels import HEIGHT_FORMAT, MAP_FORMAT
 
-FORMATS = {
-    "height-map": HEIGHT_FORMAT,
-    "normal-map": MAP_FORMAT,
-    "roughness-map": MAP_FORMAT,
-    "occlusion-map": MAP_FORMAT,
-}
 # The sockets of a Mix node for colours, which share their names with those for numbers.
 _MIXED = "Result_Color"
 
@@ -53,9 +46,7 @@ class MakeMaterial(Verb, bpy.types.Operator):
         active = context.view_layer.objects.active
         done = partial(_on_done, image.name, active.name if active else "", self.relief / max(image.size))
         settings = context.scene.underpaint
-        return runtime.session().maps(
-            settings.choices(), parameters={"relief": self.relief}, formats=FORMATS, on_done=done
-        )
+        return runtime.session().maps(settings.choices(), parameters={"relief": self.relief}, on_done=done)
 
 
 def _on_done(image: str, owner: str, scale: float, task: Task) -> None:

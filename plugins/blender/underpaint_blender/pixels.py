@@ -25,6 +25,13 @@ MAP_FORMAT = PixelFormat(Channels.BGRA, DataType.U8, Alpha.STRAIGHT, ColorSpace.
 """Of maps of a material: as a TGA file holds them."""
 HEIGHT_FORMAT = replace(BYTE_FORMAT, color_space=ColorSpace.DATA)
 """Of heights: 256 steps would be terraces."""
+MAP_FORMATS = {
+    "height-map": HEIGHT_FORMAT,
+    "normal-map": MAP_FORMAT,
+    "roughness-map": MAP_FORMAT,
+    "occlusion-map": MAP_FORMAT,
+}
+"""By what makes the map."""
 ENCODED = {"sRGB", "Filmic sRGB", "Non-Color", "Raw"}
 
 

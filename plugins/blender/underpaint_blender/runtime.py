@@ -18,6 +18,7 @@ from underpaint.host import Extensions, Session, Task, load_extensions
 from . import thumbnail
 from .adapter import BlenderAdapter
 from .pending import Pending
+from .pixels import MAP_FORMATS
 
 INTERVAL_S = 0.03
 
@@ -42,6 +43,7 @@ def session() -> Session:
         _adapter = BlenderAdapter()
         _adapter.changed = redraw
         _session = Session(_adapter, underpaint.connect)
+        _session.map_formats = MAP_FORMATS
     return _session
 
 

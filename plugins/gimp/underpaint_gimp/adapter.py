@@ -142,14 +142,14 @@ class GimpAdapter(HostAdapter):
         Gimp.displays_flush()
         self.written.append(layer)
 
-    def write_results(self, results: Sequence[Result]) -> None:
+    def write_results(self, results: Sequence[Result], title: str) -> None:
         """All of them in one group of the undo history."""
         layers = [result for result in results if result.kind is ResultKind.LAYER]
         image = self._image(layers[0].document_id) if layers else None
         if image is not None:
             image.undo_group_start()
         try:
-            super().write_results(results)
+            super().write_results(results, title)
         finally:
             if image is not None:
                 image.undo_group_end()

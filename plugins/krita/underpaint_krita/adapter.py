@@ -134,25 +134,36 @@ class KritaAdapter(HostAdapter):
         if result.kind is ResultKind.TEXTURE:
             self._open_picture(result)
             return
-        place = Place.unpack(result.host_context)
-        document = self.documents.find(result.document_id, place.file)
+        self._add([result], "")
+
+    def write_results(self, results: Sequence[Result], title: str) -> None:
+        """Several layers as one group: Krita has no other way to make one undo step of them."""
+        layers = [result for result in results if result.kind is ResultKind.LAYER]
+        if layers:
+            self._add(layers, title)
+        for result in results:
+            if result.kind is ResultKind.TEXTURE:
+                self._open_picture(result)
+
+    def _add(self, results: Sequence[Result], title: str) -> None:
+        """One undo step: a layer, or the group `title` with a layer each, the last on top."""
+        place = Place.unpack(results[0].host_context)
+        document = self.documents.find(results[0].document_id, place.file)
         parent, above = slot_above(document, place.above)
         active = document.activeNode()
-        node = document.createNode(result.name, "paintlayer")
-        if node is None:
-            raise HostError("Krita could not make a layer: free some memory, then run it again.")
-        image, target = result.image, Space.of(node)
-        source = space_of(image)
-        data = tight(image)
-        if source.format() != target.format():
-            data = bytes(convert(data, image.width, image.height, source, target))
-        # Pixels first: the undo step that adds the layer then brings them with it.
-        node.setPixelData(data, image.x, image.y, image.width, image.height)
-        if not parent.addChildNode(node, above):  # this refreshes the picture too
+        nodes = [_layer(document, result) for result in results]
+        made = nodes[0]
+        if len(nodes) > 1:
+            made = document.createGroupLayer(title)
+            made.setChildNodes(nodes)  # `addChildNode` would leave a step for each, in which nothing is seen
+        if not parent.addChildNode(made, above):  # this refreshes the picture too
             raise HostError(f"Krita refused to add a layer to {parent.name()!r}: unlock it, then try again.")
-        keep_record(document, result.provenance)
+        if made is not nodes[0]:
+            document.refreshProjection()  # of what came inside a group, Krita has not heard
+        for result in results:
+            keep_record(document, result.provenance)
         if active is not None:
-            self._restore(document, active, node_id(node), _RESTORE_TRIES)
+            self._restore(document, active, node_id(made), _RESTORE_TRIES)
 
     def _restore(self, document: Document, active: Node, added: str, tries: int) -> None:
         """Makes the painter's layer the active one again, once Krita has moved on to the new one."""
@@ -199,6 +210,21 @@ class KritaAdapter(HostAdapter):
         """In every docker."""
         if self.display is not None:
             self.display.show_notice(notice)
+
+
+def _layer(document: Document, result: Result) -> Node:
+    """A paint layer that is not yet in the document."""
+    node = document.createNode(result.name, "paintlayer")
+    if node is None:
+        raise HostError("Krita could not make a layer: free some memory, then run it again.")
+    image, target = result.image, Space.of(node)
+    source = space_of(image)
+    data = tight(image)
+    if source.format() != target.format():
+        data = bytes(convert(data, image.width, image.height, source, target))
+    # Pixels first: the undo step that adds the layer then brings them with it.
+    node.setPixelData(data, image.x, image.y, image.width, image.height)
+    return node
 
 
 def _is_group(node: Node) -> bool:

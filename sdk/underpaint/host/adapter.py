@@ -64,6 +64,9 @@ class ResultKind(enum.Enum):
     """Laid over the canvas; alpha 0 shows what is below."""
     TEXTURE = "texture"
     """A picture of its own."""
+    EXPANDED = "expanded"
+    """Made for hosts without layers only: what lies around the canvas, and hangs over it. With the canvas it
+    becomes a larger picture of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +151,11 @@ class HostAdapter(ABC):
         Raises `PlaceGone` if the document is gone: the result is then kept with its job.
         """
 
-    def write_results(self, results: Sequence[Result]) -> None:
+    def write_results(self, results: Sequence[Result], title: str) -> None:
         """Brings pictures that belong together into their document, such as the maps of a material.
 
         One undo step for all of them, where the program can; one each, unless an adapter says better.
+        `title` names them together, for a group of layers or the undo history.
         """
         for result in results:
             self.write_result(result)

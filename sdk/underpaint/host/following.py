@@ -68,7 +68,7 @@ class Follower:
             for one in sent:
                 one.job.cancel()
             raise
-        self.on_main(partial(self._adapter.write_results, results), "writing the results")
+        self.on_main(partial(self._adapter.write_results, results, task.title), "writing the results")
         for one in sent:
             self._let_go(task, one)
         return TaskState.PLACED

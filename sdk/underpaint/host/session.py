@@ -52,6 +52,8 @@ class Session:
         self.client_id = client or client_id(adapter.name)
         self.settings = Settings()
         """What is chosen in the panel now, for verbs of plug-ins to begin with; `strength` is theirs."""
+        self.map_formats: Mapping[str, PixelFormat] = {}
+        """For `maps`, where it is not told: a host without layers says how its pictures of numbers lie."""
         self._connection = Connection(connect)
         self._follower = Follower(adapter, self._connection, self.meter)
         self._tasks: list[Task] = []
@@ -128,7 +130,10 @@ class Session:
         *,
         on_done: OnDone | None = None,
     ) -> Task:
-        """Goes on with the picture beyond the canvas: a layer that hangs over it by `margins`."""
+        """Goes on with the picture beyond the canvas: a layer that hangs over it by `margins`.
+
+        A host without layers gets a larger picture of its own, see `ResultKind.EXPANDED`.
+        """
         settings = settings or Settings()
 
         def read() -> Asked:
@@ -177,14 +182,20 @@ class Session:
 
         No model takes part; of `settings` only `tiling` counts. `parameters` are those of the preprocessors
         (`underpaint preprocess --list`), each for those that have one of its name. Each map becomes a layer;
-        where a host has none, a picture of its own, in the layout that `formats` says for its preprocessor.
+        where a host has none, a picture of its own, in the layout that `formats` (None: `map_formats`) says
+        for its preprocessor.
         """
         tiling = (settings or Settings()).tiling
 
         def read() -> list[Snapshot]:
             values = parameters or {}
             return read_maps(
-                self.adapter, values, tiling, self.client_id, source_layer=source_layer, formats=formats
+                self.adapter,
+                values,
+                tiling,
+                self.client_id,
+                source_layer=source_layer,
+                formats=self.map_formats if formats is None else formats,
             )
 
         return self._begin("Material maps", read, partial(partial, self._follower.make_all), on_done)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from underpaint.errors import NothingSelected
 from underpaint.geometry import fill_window
-from underpaint.host.adapter import Canvas, HostAdapter, ResultKind
+from underpaint.host.adapter import Canvas, Capability, HostAdapter, ResultKind
 from underpaint.host.controls import read_controls
 from underpaint.host.cropping import cropped, cropped_controls, extended, outside_of
 from underpaint.host.islands import read_islands, widened
@@ -115,6 +115,7 @@ def expand(
     most = window(model or ANY_MODEL)
     read = most.intersect(canvas.bounds)
     image = adapter.read_merged(canvas.document_id, read)
+    kind = ResultKind.LAYER if Capability.LAYERS in adapter.capabilities else ResultKind.EXPANDED
     origin = _origin(adapter, canvas, prompt, "Expand", client_id)
     request = replace(
         _asked_with(settings, prompt, adapter, canvas.document_id, read),
@@ -132,7 +133,7 @@ def expand(
         whole = extended(cropped(image, inside), context)
         mask = outside_of(canvas.bounds, context)
         placed = replace(_within(request, inside), image=whole, mask=mask)
-        return Snapshot(placed, ResultKind.LAYER, context, origin)
+        return Snapshot(placed, kind, context, origin)
 
     return asked
 

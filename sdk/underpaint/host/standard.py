@@ -44,7 +44,7 @@ def remove(session: Session, values: Mapping[str, float | str]) -> Task:
 
 
 def expand(session: Session, values: Mapping[str, float | str]) -> Task:
-    """Goes on with the picture beyond its edges, as a layer that hangs over the canvas."""
+    """Goes on with the picture beyond its edges: a layer that hangs over the canvas, or a larger picture."""
     edges = {name: round(float(values[name])) for name in ("left", "top", "right", "bottom")}
     return session.expand(str(values["prompt"]), Margins(**edges), session.settings)
 
@@ -62,9 +62,8 @@ def maps(session: Session, values: Mapping[str, float | str]) -> Task:
 
 
 def upscale(session: Session, values: Mapping[str, float | str]) -> Task:
-    """A larger picture of what is visible. A strength of 0 leaves the denoising to the default."""
-    strength = float(values["strength"])
-    settings = replace(session.settings, strength=strength or None)
+    """A larger picture of what is visible, with as much painted into it as `strength` says: 0.0 nothing."""
+    settings = replace(session.settings, strength=float(values["strength"]))
     return session.upscale(str(values["prompt"]), settings, factor=float(values["factor"]))
 
 
@@ -120,11 +119,12 @@ def underpaint_verbs() -> Sequence[Verb]:
         Verb(
             name="expand",
             title="Expand Picture",
-            description="Goes on with the picture beyond its edges, as a layer that hangs over the canvas.",
+            description="Goes on with the picture beyond its edges: as a layer that hangs over the canvas, "
+            "or as a larger picture where there are no layers.",
             start=expand,
             numbers=tuple(_edge(name) for name in ("left", "top", "right", "bottom")),
             texts=("prompt",),
-            needs=frozenset({"document", "layers"}),
+            needs=frozenset({"document"}),
         ),
         Verb(
             name="variation",
@@ -167,15 +167,15 @@ def underpaint_verbs() -> Sequence[Verb]:
         Verb(
             name="upscale",
             title="Upscale",
-            description="Makes a larger picture of what is visible: by an upscaler's network where there is "
-            "one, by denoising in tiles where there is none, or by both.",
+            description="Makes a larger picture of what is visible, as a picture of its own: by an upscaler "
+            "where there is one, else by careful scaling. Then the model paints in finer detail.",
             start=upscale,
             numbers=(
                 Parameter(name="factor", title="Times as wide", default=2.0, minimum=1.0, maximum=16.0),
                 Parameter(
                     name="strength",
-                    title="Denoising, 0: as fits the upscaler",
-                    default=0.0,
+                    title="Detail to paint in, 0: none",
+                    default=0.3,
                     minimum=0.0,
                     maximum=1.0,
                 ),

@@ -82,11 +82,6 @@ def main(host: Any) -> Iterator[None]:
         host.report(**{name: seen})
 
     host.report(before=keep("before", visible(image)))
-    yield from run("refine", prompt="stone wall", strength=0.35)
-    yield from run("expand", right=96, bottom=40)
-    yield from run("variation", prompt="stone wall", strength=0.6)
-    yield from run("pbr-maps", relief=6.0)
-
     # As a person does it: from the menu, by its dialog.
     yield from choose(host, "takes away what is selected", "^Remove Selection$")
     yield from host.wait(2.5)
@@ -102,6 +97,21 @@ def main(host: Any) -> Iterator[None]:
             "undone": (yield from comes_to(host, "ctrl+z", look, before)),
         }
     )
+
+    yield from run("refine", prompt="cobblestone", strength=0.35)
+    yield from run("expand", right=96, bottom=40)
+    yield from run("variation", prompt="cobblestone", strength=0.6)
+    yield from run("pbr-maps", relief=6.0)
+
+    # A picture of its own.
+    status, layer, error = call("underpaint-upscale", image, seed="7", factor=2.0)
+    larger = layer.get_image()
+    host.report(
+        upscale=[status, error, [larger.get_width(), larger.get_height()]],
+        larger=keep("larger", visible(larger)),
+        undone=state(image) == before,
+    )
+    larger.clean_all()
 
     # Last: where there is a window, GIMP tells of each in a box that hides it.
     refused = {}

@@ -19,8 +19,8 @@ from tests.hosts.scripts.krita_fill import (
 )
 
 
-def run(host: Host, one: Any, shown: Any, name: str, **values: float) -> Iterator[None]:
-    """Starts a verb through its window with these values; its task."""
+def begin(host: Host, one: Any, shown: Any, name: str, **values: float) -> Iterator[None]:
+    """Starts a verb from the docker's menu, through its window where it has values to choose."""
     shown.more.menu().aboutToShow.emit()
     actions = {action.objectName(): action for action in shown.more.menu().actions()}
     actions[f"underpaint_verb_{name}"].trigger()
@@ -30,7 +30,6 @@ def run(host: Host, one: Any, shown: Any, name: str, **values: float) -> Iterato
         for field, value in values.items():
             one.verb_window.fields[field].setValue(value)
         one.verb_window.run.click()
-    return (yield from finish(host, one))
 
 
 def main(host: Host) -> Iterator[None]:
@@ -40,7 +39,8 @@ def main(host: Host) -> Iterator[None]:
     yield from host.wait(0.3)
     before = whole(document)
     for name, values in (("remove", {}), ("refine", {"strength": 0.5}), ("expand", {"right": 40})):
-        task = yield from run(host, one, shown, name, **values)
+        yield from begin(host, one, shown, name, **values)
+        task = yield from finish(host, one)
         document.waitForDone()
         box = document.nodeByName(task.title).bounds()
         host.report(

@@ -47,13 +47,14 @@ def test_a_size_may_be_named_instead(session: Session, host: RecordingHost, pape
     assert (result.image.width, result.image.height) == (800, 500)
 
 
-def test_every_host_has_the_verb_and_leaves_the_strength_open(
+def test_every_host_has_the_verb_and_says_how_much_is_painted_in(
     session: Session, host: RecordingHost, paper: Document
 ) -> None:
     verb = load_extensions({}).verbs["upscale"]
-    task = verb.start(session, values_for(verb, prompt="moss", factor=2.0))
-    host.finish(task)
-    assert task.update is not None
-    asked = task.update.resolved["upscale"]
-    assert isinstance(asked, dict)
-    assert asked["factor"] == 2.0 and not asked.get("strength")
+    for given, strength in (({}, 0.3), ({"strength": 0.0}, 0.0)):
+        task = verb.start(session, values_for(verb, prompt="moss", factor=2.0, **given))
+        host.finish(task)
+        assert task.update is not None
+        asked = task.update.resolved["upscale"]
+        assert isinstance(asked, dict)
+        assert (asked["factor"], asked["strength"]) == (2.0, strength)

@@ -17,7 +17,16 @@ import underpaint
 from tests.support.recording import RecordingHost
 from underpaint.errors import InvalidRequest, PlaceGone
 from underpaint.hookspecs import HOSTS_GROUP, Verb, hookimpl
-from underpaint.host import AttachedRegion, Capability, Margins, Session, Settings, Task, TaskState
+from underpaint.host import (
+    AttachedRegion,
+    Capability,
+    Margins,
+    ResultKind,
+    Session,
+    Settings,
+    Task,
+    TaskState,
+)
 from underpaint.host.extensions import Extensions, load_extensions, values_for
 from underpaint.testing.fake_daemon import FakeDaemon
 from underpaint.testing.reference import PaintLayer, Selection
@@ -197,6 +206,18 @@ def test_a_picture_is_expanded_by_a_layer_that_hangs_over_the_canvas(
     assert len(paper.layers) == 1
 
 
+def test_where_there_are_no_layers_an_expansion_says_that_it_is_one(
+    host: RecordingHost, session: Session
+) -> None:
+    host.capabilities = host.capabilities - {Capability.LAYERS}
+    verb = extensions().verbs["expand"]
+    assert verb in extensions().verbs_for(host)
+    host.finish(verb.start(session, values_for(verb, right=40.0)))
+    (result,) = host.results
+    assert (result.kind, result.document_id) == (ResultKind.EXPANDED, "wall")
+    assert result.image.bounds.right == 128 + 40
+
+
 def test_a_picture_that_shall_not_grow_is_refused(host: RecordingHost, session: Session) -> None:
     verb = extensions().verbs["expand"]
     with pytest.raises(InvalidRequest, match="how far the picture shall grow"):
@@ -306,7 +327,13 @@ def test_a_host_is_offered_what_it_can_do(host: RecordingHost) -> None:
     ]
     assert [one.title for one in found.control_sources_for(host)] == ["Layer", "Selection", "Visible picture"]
     host.capabilities = frozenset()
-    assert [verb.name for verb in found.verbs_for(host)] == ["edit", "pbr-maps", "upscale", "variation"]
+    assert [verb.name for verb in found.verbs_for(host)] == [
+        "edit",
+        "expand",
+        "pbr-maps",
+        "upscale",
+        "variation",
+    ]
     assert [one.name for one in found.control_sources_for(host)] == ["merged"]
 
 

@@ -74,9 +74,11 @@ def test_a_host_without_layers_gets_pictures_of_their_own(
 def test_maps_come_together_in_one_call_so_that_a_host_can_make_them_one_step(
     session: Session, host: RecordingHost, paper: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[list[str]] = []
+    calls: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(
-        host, "write_results", lambda results: calls.append([result.name for result in results])
+        host,
+        "write_results",
+        lambda results, title: calls.append((title, [result.name for result in results])),
     )
     host.finish(session.maps())
-    assert calls == [[one.title for one in MAPS]]
+    assert calls == [("Material maps", [one.title for one in MAPS])]
