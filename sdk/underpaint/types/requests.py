@@ -145,7 +145,10 @@ class UpscaleRequest:
     """A model of the kind "upscaler" from `Client.models`, or a file's absolute path; "lanczos" does without.
     "": the first there is, else lanczos."""
     strength: float | None = None
-    """How much the denoising changes, 0.0 to 1.0; 0.0 leaves it out. None: 0.0 after a network, else 0.3."""
+    """How much the denoising changes, 0.0 to 1.0; 0.0 leaves it out. None: 0.0 after a network, else 0.3.
+
+    What is coarser than a Gaussian of `1.4 * strength / (1 - strength)` pixels of the source stays its own.
+    """
     tile: int | None = None
     """Edge of the denoiser's tiles in pixels; None: the model's native size."""
     prompt: str = ""
