@@ -152,10 +152,7 @@ class KritaAdapter(HostAdapter):
         parent, above = slot_above(document, place.above)
         active = document.activeNode()
         nodes = [_layer(document, result) for result in results]
-        made = nodes[0]
-        if len(nodes) > 1:
-            made = document.createGroupLayer(title)
-            made.setChildNodes(nodes)  # `addChildNode` would leave a step for each, in which nothing is seen
+        made = nodes[0] if len(nodes) == 1 else _group(document, nodes, title)
         if not parent.addChildNode(made, above):  # this refreshes the picture too
             raise HostError(f"Krita refused to add a layer to {parent.name()!r}: unlock it, then try again.")
         if made is not nodes[0]:
@@ -225,6 +222,15 @@ def _layer(document: Document, result: Result) -> Node:
     # Pixels first: the undo step that adds the layer then brings them with it.
     node.setPixelData(data, image.x, image.y, image.width, image.height)
     return node
+
+
+def _group(document: Document, nodes: Sequence[Node], title: str) -> Node:
+    """A group of these layers that is not yet in the document."""
+    group = document.createGroupLayer(title)
+    if group is None:
+        raise HostError("Krita could not make a group of layers: free some memory, then run it again.")
+    group.setChildNodes(nodes)  # `addChildNode` would leave an undo step for each, in which nothing is seen
+    return group
 
 
 def _is_group(node: Node) -> bool:
