@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from underpaint.cli.regions import mask_from_file
 from underpaint.errors import InvalidRequest, Violation
 from underpaint.provenance import Parameters, scheduler_called
 from underpaint.testing.reference import Document
 from underpaint.testing.reference.merge import merged
 from underpaint.testing.reference.pictures import read_mask
 from underpaint.testing.reference.samples import image_of
-from underpaint.types import MASK_FORMAT, GenerateRequest, Lora, PixelFormat, Provenance, ResultForm, Tiling
+from underpaint.types import (
+    MASK_FORMAT,
+    Bounds,
+    GenerateRequest,
+    Lora,
+    PixelFormat,
+    Provenance,
+    Region,
+    ResultForm,
+    Tiling,
+)
 
-_PICTURED: Final = {
-    "controls": "control images",
-    "regions": "masks of regions",
-    "islands": "a mask of UV islands",
-}
+_PICTURED: Final = {"controls": "control images", "islands": "a mask of UV islands"}
 """Fields of a request that need pictures which no file holds."""
 
 
 def request_again(
-    record: Provenance, document: Document | None = None, mask: Path | None = None
+    record: Provenance,
+    document: Document | None = None,
+    mask: Path | None = None,
+    regions: Sequence[Path] = (),
 ) -> GenerateRequest:
     """The request of a record of underpaint's. `document` and `mask` are what it started from.
+
+    `regions`: files with the masks of its regions, the lowest first, scaled over the picture.
 
     Raises `InvalidRequest` where one of them is missing, or something that cannot be given at all.
     """
@@ -52,14 +64,17 @@ def request_again(
         "output": PixelFormat() if document is None else document.format,
     }
     if operation == "text_to_image":
-        request |= {"width": values.get("width_px"), "height": values.get("height_px")}
-        return GenerateRequest(**request)
+        width, height = values.get("width_px"), values.get("height_px")
+        request |= {"width": width, "height": height}
+        whole = Bounds(0, 0, width or 0, height or 0)
+        return GenerateRequest(**request, regions=_regions(plain, regions, whole, whole))
     if document is None:
         raise _wrong("image", "It was made from a picture, which the file does not hold: give --image FILE.")
     # What a file's record does not know was the whole picture.
     place = document.canvas.intersect(record.place or document.canvas)
     seen = merged(document.layers, place, document.format.data_type)
     request |= {"image": image_of(seen, place, document.format), "strength": values.get("strength")}
+    request["regions"] = _regions(plain, regions, document.canvas, place)
     request["edit"] = operation == "edit_image"
     if operation == "inpaint":
         if mask is None:
@@ -103,6 +118,28 @@ def _operation(plain: Mapping[str, object]) -> tuple[str, Mapping[str, Any]]:
         if isinstance(values, Mapping):
             return name, values
     raise _wrong("operation", "It was made by something that cannot be run from a file.")
+
+
+def _regions(
+    plain: Mapping[str, object], masks: Sequence[Path], whole: Bounds, place: Bounds
+) -> tuple[Region, ...]:
+    found = [_mapping(one) for one in _list(plain.get("regions"))]
+    if len(found) != len(masks):
+        count = f"{len(found)} regions" if len(found) != 1 else "one region"
+        text = (
+            f"It was made with {count}, whose masks the file does not hold: give --region-mask FILE for each"
+        )
+        raise _wrong("regions", f"{text}, the lowest first; got {len(masks)}.")
+    return tuple(
+        Region(
+            mask=mask_from_file(file, whole, place),
+            prompt=str(one.get("prompt", "")),
+            strength=one.get("strength", 1.0),
+            negative_prompt=str(one.get("negative_prompt", "")),
+            loras=tuple(_lora(_mapping(lora)) for lora in _list(one.get("loras"))),
+        )
+        for one, file in zip(found, masks, strict=True)
+    )
 
 
 def _list(value: object) -> list[object]:

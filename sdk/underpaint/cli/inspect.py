@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +37,14 @@ def inspect(
         Path | None,
         typer.Option(help="With --again: white where it was painted.", exists=True, dir_okay=False),
     ] = None,
+    region_mask: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --again: where a region was, scaled over the picture. One for each, the lowest first.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="With --again: use this model instead of the one named.")
     ] = "",
@@ -54,7 +62,7 @@ def inspect(
 
     told, signature = read_told(file), signature_of(file)
     if again is not None:
-        _again(told, again, image, mask, model, as_json)
+        _again(told, again, image, mask, region_mask or [], model, as_json)
     elif as_json:
         print_json({**_json(told), "signature": signature or None})
     else:
@@ -116,7 +124,13 @@ def _lines(request: Mapping[str, object], prefix: str = "") -> list[tuple[str, o
 
 
 def _again(
-    told: Told, output: Path, image: Path | None, mask: Path | None, model: str, as_json: bool
+    told: Told,
+    output: Path,
+    image: Path | None,
+    mask: Path | None,
+    regions: Sequence[Path],
+    model: str,
+    as_json: bool,
 ) -> None:
     from underpaint.cli.again import request_again, request_like
     from underpaint.cli.documents import check_writable, host_of
@@ -129,7 +143,7 @@ def _again(
     document = host.active_document if image is not None else None
     record = told.records[-1] if told.records else None
     if record is not None:
-        request = request_again(record, document, mask)
+        request = request_again(record, document, mask, regions)
         request = replace(request, model=model or request.model)
     elif told.parameters is not None:
         request = request_like(told.parameters, model)

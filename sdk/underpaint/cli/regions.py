@@ -44,6 +44,7 @@ RegionLayerOption = Annotated[
         "lies over what --region says. Keys as there.",
     ),
 ]
+_MASK = "The region's mask"
 _VALUE = re.compile(r",\s*(strength|negative|control)=")
 
 
@@ -92,28 +93,36 @@ def _split(option: str) -> tuple[str, dict[str, list[str]]]:
     return option[: starts[0]], values
 
 
+def mask_from_file(path: Path, whole: Bounds, bounds: Bounds) -> Image:
+    """`bounds` of a region's mask that is scaled over `whole`. Raises `InvalidRequest`."""
+    return _scaled(_opened(path, "region", _MASK), whole, bounds)
+
+
 def file_source(name: str, field: str, what: str) -> ControlSource:
     """Coverage from a picture file, white is covered, scaled over the document or the new picture.
 
     `field` and `what` are for the message of the `InvalidRequest` that it raises.
     """
+    path = Path(name)
+    return ControlSource(name=str(path), title=path.name, read=partial(_read, _opened(path, field, what)))
+
+
+def _file_source(name: str) -> tuple[ControlSource, str]:
+    return file_source(name, "region", _MASK), ""
+
+
+def _opened(path: Path, field: str, what: str) -> Picture:
     from PIL import Image as Pictures
 
     from underpaint.testing.reference.png import BROKEN
 
-    path = Path(name)
     try:
         with Pictures.open(path) as picture:
-            mask = picture.convert("L")
+            return picture.convert("L")
     except FileNotFoundError:
         _refuse(field, f"{what} {path} does not exist: check the name.")
     except (*BROKEN, Pictures.DecompressionBombError) as problem:
         _refuse(field, f"{what} {path} is no picture that can be read ({problem}).")
-    return ControlSource(name=str(path), title=path.name, read=partial(_read, mask))
-
-
-def _file_source(name: str) -> tuple[ControlSource, str]:
-    return file_source(name, "region", "The region's mask"), ""
 
 
 def _layer_source(document: Document, name: str) -> tuple[ControlSource, str]:
@@ -128,9 +137,12 @@ def _layer_source(document: Document, name: str) -> tuple[ControlSource, str]:
 
 def _read(mask: Picture, adapter: HostAdapter, into: str, bounds: Bounds, choice: str) -> Image:
     """`bounds` of the mask, scaled over the canvas of the document `into`; without one, over `bounds`."""
+    return _scaled(mask, adapter.canvas().bounds if into else bounds, bounds)
+
+
+def _scaled(mask: Picture, whole: Bounds, bounds: Bounds) -> Image:
     from PIL import Image as Pictures
 
-    whole = adapter.canvas().bounds if into else bounds
     smaller = whole.width <= mask.width and whole.height <= mask.height
     how = Pictures.Resampling.BOX if smaller else Pictures.Resampling.BILINEAR
     left, top = bounds.x - whole.x, bounds.y - whole.y
