@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.unit.engine.stock import Case, Ours, disc, photo
+from underpaint.engine.diffusion.vae_steps import _replan
 from underpaint.engine.family import Assignment
 from underpaint.engine.inpaint import fill_hole
 from underpaint.errors import PluginFailed
@@ -108,3 +109,31 @@ def test_where_noise_is_not_all_the_model_starts_from_what_the_mode_says(models:
     assert not torch.allclose(made["border", 0.5], made["keep", 0.5], atol=1e-3)
     assert not torch.allclose(made["continue", 0.5], made["border", 0.5], atol=1e-3)
     assert torch.equal(made["border", 1.0], made["keep", 1.0]), "nothing is left of it in pure noise"
+
+
+@pytest.mark.parametrize("edge", [0, 4], ids=["in one piece", "in tiles"])
+@pytest.mark.parametrize(("strength", "share"), [(0.2, 1.0), (0.4, 0.4), (0.6, 0.0)])
+def test_what_the_autoencoder_loses_of_a_pattern_comes_back_at_low_strengths(
+    models: Path, strength: float, share: float, edge: int
+) -> None:
+    engine = Ours(models / "small-inpaint")
+    spec = (case := Case("inpaint", "ddim", steps=10, strength=strength)).spec()
+    spec.inpaint.fill_mode = "continue"
+    task = engine.family.prepare(Assignment("jobs/1", spec, case.inputs()))
+    one, parts = task.passes[0], engine.family._parts
+    one.decode_edge = edge
+    _replan(task, parts, 0)
+    assert one.detail == pytest.approx(share)
+    while not task.ready_to_finish:
+        engine.family.step([task])
+    assert one.latents is not None and one.image_latents is not None and one.image is not None
+    with torch.inference_mode():
+        plain, lossy = (
+            parts.autoencoder.decode(latents)[0].permute(1, 2, 0).numpy()
+            for latents in (one.latents, one.image_latents)
+        )
+    assert np.abs(one.image - lossy).max() > 0.05, "this autoencoder loses something"
+    wanted = np.clip(plain + share * (one.image - lossy), 0.0, 1.0)
+    assert task.made is not None
+    # Tiles are blended where they meet.
+    assert np.abs(task.made - wanted).mean() < (0.05 if edge else 1e-6)

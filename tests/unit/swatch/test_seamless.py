@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from training.export import MODELS
@@ -66,7 +68,9 @@ def test_opposite_edges_are_no_worse_than_neighbouring_lines(
     assert max(down / rows.max(), across / columns.max()) > 1.5, "without it there are seams to be seen"
 
 
-def test_an_enlarged_texture_still_tiles_and_shows_no_tiles(swatch: StableDiffusion15) -> None:
+def test_an_enlarged_texture_still_tiles_and_shows_no_tiles(
+    swatch: StableDiffusion15, tmp_path: Path
+) -> None:
     small = paint(swatch, (128, 128), tiled=True)
     spec = job_service_pb2.JobSpec(
         prompt="mossy stone", seed=5, steps=6, guidance_scale=3.0, scheduler="ddim", tile_x=True, tile_y=True
@@ -78,7 +82,7 @@ def test_an_enlarged_texture_still_tiles_and_shows_no_tiles(swatch: StableDiffus
         )
     )
     family = Upscaling(None, swatch, Shelf(), "cpu", "float32")
-    task = family.prepare(Assignment("jobs/1", spec, {"b": Raster(small[..., :3], RGB)}))
+    task = family.prepare(Assignment("jobs/1", spec, {"b": Raster(small[..., :3], RGB)}, folder=tmp_path))
     assert task.refining is not None
     lines = task.refining.columns
     while not task.ready_to_finish:

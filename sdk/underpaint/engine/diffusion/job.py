@@ -63,6 +63,8 @@ class Pass:
     """The denoise mask at `size`."""
     puts_back: bool = True
     """Whether what is not repainted goes back to the picture's own after each step."""
+    detail: float = 0.0
+    """How much of what the VAE loses of `image` comes back in the end, 0.0 to 1.0."""
     soft: bool = False
     """Whether grey in the mask is meant as such: it then goes by steps in an inpainting model too."""
     reference: Floats | None = None
@@ -223,6 +225,9 @@ def prepare_task(
         # Models that see the masked picture were trained to go without, and may say that they do better with.
         one.soft = soft
         one.puts_back = traits.puts_back or not traits.native_inpainting or soft
+        if image.fill_mode == "continue":
+            # What was carried on is as sharp as what is around; at low strengths a model adds nothing finer.
+            one.detail = min(1.0, max(0.0, 2.0 - 4.0 * one.strength))
     if "edit" in traits.operations and image.source is not None:
         # Such a model was trained to look at the picture, also where it paints a part of it only.
         for one in passes:

@@ -12,7 +12,7 @@ from underpaint.engine.diffusion.job import DiffusionTask, Pass, second_pass
 from underpaint.engine.diffusion.parts import Parts
 from underpaint.engine.diffusion.vae_tiles import TileRun, count_tiles, smaller
 from underpaint.engine.pixels.color import Floats
-from underpaint.types import StageKind
+from underpaint.types import StageKind, Tiling
 
 
 def plan_tiles(job: DiffusionTask, parts: Parts) -> None:
@@ -57,19 +57,26 @@ def decode_next(jobs: Sequence[DiffusionTask], parts: Parts) -> None:
         latents = torch.cat([job.current.latents for job in jobs if job.current.latents is not None])
         with wrap.around(tiling):
             pixels = vae.decode(latents)
-        for job, picture in zip(jobs, pixels.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-            _made(job, picture)
+            # One after another: together they would take more memory than was planned for.
+            again = [None if origin is None else _rows(vae.decode(origin))[0] for origin in _origins(jobs)]
+        for job, picture, lossy in zip(jobs, _rows(pixels), again, strict=True):
+            _made(job, picture, lossy)
         return
     job = jobs[0]
     current = job.current
     assert current.latents is not None, "it has been denoised"
     if current.decoding is None:
-        current.decoding = TileRun(
-            current.latents, current.decode_edge, tiling, scale_in=1, scale_out=parts.factor
-        )
-    current.decoding.step(lambda tile, alone: vae.decode_tile(tile, wrap, alone))
+        origin = _origins(jobs)[0]
+        both = current.latents if origin is None else torch.cat([current.latents, origin], dim=1)
+        current.decoding = TileRun(both, current.decode_edge, tiling, scale_in=1, scale_out=parts.factor)
+
+    def decoded(tile: torch.Tensor, alone: Tiling) -> torch.Tensor:
+        return torch.cat([vae.decode_tile(one, wrap, alone) for one in tile.split(vae.channels, 1)], dim=1)
+
+    current.decoding.step(decoded)
     if current.decoding.finished:
-        _made(job, current.decoding.result()[0].permute(1, 2, 0).numpy())
+        rows = _rows(current.decoding.result())[0]
+        _made(job, rows[..., :3], rows[..., 3:] if rows.shape[2] > 3 else None)
 
 
 def shrink_tiles(job: DiffusionTask, parts: Parts) -> bool:
@@ -93,8 +100,22 @@ def shrink_tiles(job: DiffusionTask, parts: Parts) -> bool:
     return True
 
 
-def _made(job: DiffusionTask, picture: Floats) -> None:
-    job.current.decoding = None
+def _rows(pixels: torch.Tensor) -> Floats:
+    """`(n, c, rows, columns)` as `(n, rows, columns, c)`."""
+    return np.asarray(pixels.permute(0, 2, 3, 1).cpu().numpy(), np.float32)
+
+
+def _origins(jobs: Sequence[DiffusionTask]) -> list[torch.Tensor | None]:
+    """Latents of what each job's pass started from, where what the VAE loses of it is to come back."""
+    return [job.current.image_latents if job.current.detail > 0.0 else None for job in jobs]
+
+
+def _made(job: DiffusionTask, picture: Floats, lossy: Floats | None) -> None:
+    """Goes on with a decoded picture; `lossy` is what encoding and decoding made of the pass's own."""
+    current = job.current
+    current.decoding = None
+    if lossy is not None and current.image is not None:
+        picture = np.clip(picture + current.detail * (current.image - lossy), 0.0, 1.0)
     job.made = picture
     if job.pass_index + 1 < len(job.passes):
         second_pass(job)
