@@ -81,7 +81,7 @@ def main() -> None:
 
         for name, plan in (
             ("swatch", unet.Plan(4, 0.0, 0.0)),
-            ("inpaint", unet.Plan(9, 0.92, 0.5)),
+            ("inpaint", unet.Plan(9, 0.92, 0.2, looks=True)),
         ):
             if args.only in (None, name):
                 unet.train(name, plan, args.minutes, args.seed, args.device, args.rate, "unet")

@@ -18,7 +18,6 @@ from diffusers import (
 
 from . import control, nets, text, vae, words
 from .captions import NEAR, vocabulary
-from .masters import averaged
 from .paths import cache
 
 MODELS = Path(__file__).parents[1] / "underpaint_swatch" / "models"
@@ -32,6 +31,8 @@ BEST: dict[str, Any] = {"default_guidance": 3.0, "default_scheduler": "ddim"}
 """What the judge and the eye liked best."""
 FILL_GUIDANCE = 2.0
 """What looked best in holes once the picture goes back around them; the judge was asked at this one only."""
+FILL_STRENGTH, WORDLESS_FILL_STRENGTH = 0.9, 0.2
+"""With words, scale and direction of what is around stay; without, the pattern itself does. By eye."""
 CONTROL_GUIDANCE = 1.5
 """With a drawing: more guidance pulls away from it."""
 
@@ -46,9 +47,7 @@ def scheduler(name: str) -> Any:
 def parts() -> tuple[StableDiffusionPipeline, UNet2DConditionModel]:
     """The text-to-image pipeline and the nine-channel net of the best checkpoints, float32."""
     four = nets.four()
-    nine = nets.new(9)
-    own = cache() / "inpaint.pt"
-    nine.load_state_dict(averaged("inpaint" if own.exists() else "unet")["unet"])
+    nine = nets.nine()
     tokens = text.tokenizer()
     encoder = text.new_encoder(len(tokens), tokens.eos_token_id, tokens.bos_token_id)
     encoder.load_state_dict(words.trained()["text"])
@@ -57,7 +56,7 @@ def parts() -> tuple[StableDiffusionPipeline, UNet2DConditionModel]:
         unet=four.eval(), scheduler=scheduler(BEST["default_scheduler"]), safety_checker=None,
         feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
-    return pipeline, nine.eval()
+    return pipeline, nine
 
 
 def _describe(folder: Path, title: str, **choices: Any) -> None:
@@ -101,7 +100,10 @@ def export(root: Path = MODELS) -> None:
     index["_class_name"] = "StableDiffusionInpaintPipeline"
     index["_shared_from"] = "../swatch"
     (other / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    _describe(other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE, puts_back=True)
+    _describe(
+        other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE, puts_back=True,
+        fill_strength=FILL_STRENGTH, wordless_fill_strength=WORDLESS_FILL_STRENGTH,
+    )  # fmt: skip
     made = [fresh, other]
     for kind in control.KINDS:
         if (cache() / f"{kind}.pt").exists():

@@ -16,17 +16,32 @@ SCHEDULE = {
 }  # fmt: skip
 
 
-def new(channels: int) -> UNet2DConditionModel:
+def new(channels: int, *, looks: bool = False) -> UNet2DConditionModel:
     """Untrained U-Net of 4 or 9 input channels; words reach every block through the time
-    embedding and the middle through attention, which alone in outer blocks would cost 40 %."""
+    embedding and the middle through attention, which alone in outer blocks would cost 40 %.
+
+    One that ``looks`` compares every place with every other one in its two inner sizes too: what
+    a hole goes on with stands at its far side as often as next to it.
+    """
+    plain, far = "DownBlock2D", "AttnDownBlock2D" if looks else "DownBlock2D"
+    up, up_far = "UpBlock2D", "AttnUpBlock2D" if looks else "UpBlock2D"
     return UNet2DConditionModel(
         sample_size=32, in_channels=channels, out_channels=4, layers_per_block=1,
         block_out_channels=(64, 128, 192), norm_num_groups=16, cross_attention_dim=128,
-        down_block_types=("DownBlock2D",) * 3, up_block_types=("UpBlock2D",) * 3,
+        down_block_types=(plain, far, far), up_block_types=(up_far, up_far, up),
         mid_block_type="UNetMidBlock2DCrossAttn", attention_head_dim=8,
         addition_embed_type="text", addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",
     )  # fmt: skip
+
+
+def grow(state: State, net: UNet2DConditionModel) -> State:
+    """The weights of a net that does not look, for one that does: what is new adds nothing yet."""
+    grown = {key: value.clone() for key, value in net.state_dict().items()}
+    for key in grown.keys() - state.keys():
+        if ".to_out." in key:
+            grown[key].zero_()
+    return grown | state
 
 
 def fold(state: State) -> State:
@@ -46,4 +61,12 @@ def four() -> UNet2DConditionModel:
     net = new(4)
     own = (cache() / "swatch.pt").exists()
     net.load_state_dict(averaged("swatch")["unet"] if own else fold(averaged("unet")["unet"]))
+    return net.eval()
+
+
+def nine() -> UNet2DConditionModel:
+    """The best nine-channel net, float32: refined where there was time, else as trained for both."""
+    own = (cache() / "inpaint.pt").exists()
+    net = new(9, looks=own)
+    net.load_state_dict(averaged("inpaint" if own else "unet")["unet"])
     return net.eval()

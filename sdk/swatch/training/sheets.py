@@ -56,21 +56,23 @@ def textures(studio: Studio, folder: Path) -> None:
 
 
 def fills(studio: Studio, folder: Path, count: int = 16) -> None:
-    """Held-out pictures, the hole, and what came into it; each fourth without words."""
+    """Held-out pictures, the hole, and what came into it: without words, with the picture's, with others."""
     pictures, labels = dataset.draw(7, dataset.HELD_OUT, rounds=1)
     rows = np.random.default_rng(5).permutation(len(pictures))[:count]
     mask = np.zeros((256, 256), bool)
     mask[HOLE] = True
-    words = [_said(*labels[row][:2]) if k % 4 != 3 else "" for k, row in enumerate(rows)]
+    named = [_said(*labels[row][:2]) for row in rows]
+    others = [_said((labels[row][0] + 17) % len(MATERIALS), (labels[row][1] + 5) % 12) for row in rows]
     chosen = [pictures[row] for row in rows]
-    made = studio.mend(words, chosen, mask)
     holed = [np.where(mask[..., None], 127, p).astype(np.uint8) for p in chosen]
+    silent = studio.mend([""] * count, chosen, mask, guidance=1.0)
+    same, changed = studio.mend(named, chosen, mask), studio.mend(others, chosen, mask)
     grid, captions = [], []
     for start in range(0, count, 8):
         part = slice(start, start + 8)
-        grid += [chosen[part], holed[part], made[part]]
-        named = [_said(*labels[row][:2]) for row in rows[part]]
-        captions += [named, [""] * len(named), [word or "(no words)" for word in words[part]]]
+        grid += [chosen[part], holed[part], silent[part], same[part], changed[part]]
+        none = [""] * len(named[part])
+        captions += [named[part], none, ["no words", *none[1:]], named[part], others[part]]
     _save(sheet(grid, captions, 128), folder / "fills.jpg")
 
 

@@ -19,11 +19,19 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
-from underpaint.engine.inpaint import MaskSet, mask_bounds, match_colors, prepare_masks
+from underpaint.engine.inpaint import MaskSet, fill_hole, mask_bounds, match_colors, prepare_masks
 from underpaint.geometry import mask_plan
 
 from . import control
-from .export import BEST, CONTROL_GUIDANCE, FILL_GUIDANCE, parts, scheduler
+from .export import (
+    BEST,
+    CONTROL_GUIDANCE,
+    FILL_GUIDANCE,
+    FILL_STRENGTH,
+    WORDLESS_FILL_STRENGTH,
+    parts,
+    scheduler,
+)
 from .formats import quick
 from .latents import wrap
 from .render import Picture
@@ -62,6 +70,19 @@ class Studio:
         made.set_progress_bar_config(disable=True)
         return made
 
+    def _encoded(self, picture: NDArray[Any]) -> torch.Tensor:
+        """A picture ``[256, 256, 3]``, 0 to 255, as latents ``[1, 4, 32, 32]``, float32."""
+        seen = torch.from_numpy(np.asarray(picture, np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
+        with torch.no_grad():
+            latents = self.vae.encode(seen.to(QUICK)).latents.float()
+        return torch.as_tensor(latents * self.vae.config.scaling_factor)
+
+    def _decoded(self, latents: torch.Tensor) -> NDArray[np.float32]:
+        """The other way round, 0.0 to 1.0."""
+        with torch.no_grad():
+            made = self.vae.decode((latents / self.vae.config.scaling_factor).to(QUICK)).sample.float()
+        return np.asarray((made[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy(), np.float32)
+
     def make(
         self, words: Sequence[str], seeds: Sequence[int], *, guidance: float | None = None,
         sampler: str = "", steps: int = 10,
@@ -81,28 +102,41 @@ class Studio:
     def mend(
         self, words: Sequence[str], pictures: Sequence[Picture], mask: NDArray[np.bool_], *,
         guidance: float = FILL_GUIDANCE, sampler: str = "", seed: int = 0, pasted: bool = False,
-        steps: int = 10,
+        alone: bool = False, steps: int = 10,
     ) -> list[Picture]:  # fmt: skip
         """Each picture with the hole filled, grown, colour-matched and blended in as *Fill* does it.
 
-        `pasted` puts the model's pixels into the hole and nothing else.
+        `pasted` puts the model's pixels into the hole and nothing else. `alone`: the net begins with noise,
+        not with what is around the hole.
         """
         edges = prepare_masks(mask.astype(np.float32), mask_plan(mask_bounds(mask.astype(np.float32)), 1.0))
         repaint = mask if pasted else edges.denoise >= 0.5
+        strengths = [1.0 if alone else FILL_STRENGTH if word else WORDLESS_FILL_STRENGTH for word in words]
 
-        def batch(part: slice) -> NDArray[np.float32]:
+        def one(row: int) -> NDArray[np.float32]:
             pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
-            images = [Image.fromarray(picture) for picture in pictures[part]]
-            seeds = range(seed + part.start, seed + part.start + len(images))
-            noise = torch.cat([torch.randn(1, 4, 32, 32, generator=one) for one in _generators(seeds)])
-            return _images(pipeline(
-                list(words[part]), image=images, height=256, width=256, num_inference_steps=steps,
-                mask_image=[Image.fromarray((repaint * 255).astype(np.uint8))] * len(images),
-                guidance_scale=guidance, strength=1.0, latents=noise.to(QUICK), output_type="np",
-                callback_on_step_end=_put_back(pipeline, pictures[part], repaint, noise),
-            ))  # fmt: skip
+            picture, strength = pictures[row], strengths[row]
+            noise = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(seed + row))
+            latents, lost = noise, np.float32(0.0)
+            if strength < 1.0:
+                seen = (picture / 255.0).astype(np.float32)
+                begins = fill_hole(seen, repaint.astype(np.float32), "continue", 0, strength)
+                pipeline.scheduler.set_timesteps(steps)
+                first = pipeline.scheduler.timesteps[steps - int(steps * strength)]
+                origin = self._encoded(begins * 255)
+                latents = pipeline.scheduler.add_noise(origin, noise, first.reshape(1))
+                # as underpaint does it: at low strengths what the autoencoder loses comes back
+                lost = max(0.0, min(1.0, 2.0 - 4.0 * strength)) * (begins - self._decoded(origin))
+            made = _images(pipeline(
+                words[row], image=Image.fromarray(picture), height=256, width=256, num_inference_steps=steps,
+                mask_image=Image.fromarray((repaint * 255).astype(np.uint8)),
+                guidance_scale=guidance, strength=strength, latents=latents.to(QUICK), output_type="np",
+                callback_on_step_end=_put_back(self._encoded(picture), repaint, noise),
+            ))[0]  # fmt: skip
+            return np.asarray(np.clip(made + lost, 0.0, 1.0), np.float32)
 
-        made = [picture for part in _side_by_side(batch, len(words)) for picture in part]
+        with _crew() as crew:
+            made = list(crew.map(one, range(len(words))))
         if pasted:
             return [
                 np.where(mask[..., None], new, old).astype(np.uint8)
@@ -134,20 +168,19 @@ class Studio:
 
 
 def _put_back(
-    pipeline: Any, pictures: Sequence[Picture], repaint: NDArray[np.bool_], noise: torch.Tensor
+    true: torch.Tensor, repaint: NDArray[np.bool_], noise: torch.Tensor
 ) -> Callable[..., dict[str, torch.Tensor]]:
     """What follows each step, as in underpaint: around the hole, the picture's own latents, noised."""
-    seen = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad():
-        true = pipeline.vae.encode(seen.to(QUICK)).latents * pipeline.vae.config.scaling_factor
     hole = torch.from_numpy(repaint[::8, ::8].copy())[None, None]
 
     def after(
         pipeline: Any, step: int, timestep: Any, now: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        ahead = pipeline.scheduler.timesteps[step + 1 : step + 2]
-        known = pipeline.scheduler.add_noise(true, noise.to(true), ahead) if len(ahead) else true
-        return {"latents": torch.where(hole, now["latents"], known)}
+        # below full strength, steps are counted from the one that it begins with
+        at = int((pipeline.scheduler.timesteps == timestep).nonzero()[0])
+        ahead = pipeline.scheduler.timesteps[at + 1 : at + 2]
+        known = pipeline.scheduler.add_noise(true, noise, ahead) if len(ahead) else true
+        return {"latents": torch.where(hole, now["latents"], known.to(QUICK))}
 
     return after
 
@@ -177,9 +210,13 @@ def _images(output: Any) -> NDArray[np.float32]:
 
 def _side_by_side(batch: Callable[[slice], NDArray[np.float32]], count: int) -> list[NDArray[np.float32]]:
     parts = [slice(start, min(count, start + BATCH)) for start in range(0, count, BATCH)]
-    setup: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), **setup) as crew:
+    with _crew() as crew:
         return list(crew.map(batch, parts))
+
+
+def _crew() -> ThreadPoolExecutor:
+    setup: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), **setup)
 
 
 def _bytes(batches: Sequence[NDArray[np.float32]]) -> list[Picture]:

@@ -25,7 +25,7 @@ from .dataset import Label
 from .formats import quick
 from .latents import Pool
 from .masters import Masters, averaged, pick_device
-from .nets import SCHEDULE, fold, new
+from .nets import SCHEDULE, fold, grow, new
 from .paths import cache
 
 
@@ -62,8 +62,9 @@ def _weight(mask: Tensor) -> Tensor:
 class Plan:
     """What a batch is made of, by how much of the training is done (0..1)."""
 
-    def __init__(self, channels: int, holes: float, crops_until: float) -> None:
+    def __init__(self, channels: int, holes: float, crops_until: float, looks: bool = False) -> None:
         self.channels, self.holes, self.crops_until = channels, holes, crops_until
+        self.looks = looks
 
     def batch(self, done: float, rng: np.random.Generator) -> tuple[int, int]:
         """Samples and latent size: cheap crops early, whole pictures after."""
@@ -88,11 +89,11 @@ def train(
     torch.manual_seed(seed)
     tokens = text.tokenizer()
     net = Net(text.new_encoder(len(tokens), tokens.eos_token_id, tokens.bos_token_id),
-              new(plan.channels))  # fmt: skip
+              new(plan.channels, looks=plan.looks))  # fmt: skip
     path = cache() / f"{name}.pt"
     if source and not path.exists():
         state = averaged(source)["unet"]
-        net.unet.load_state_dict(fold(state) if plan.channels == 4 else state)
+        net.unet.load_state_dict(fold(state) if plan.channels == 4 else grow(state, net.unet))
     words.use(net.encoder, net.unet)
     net.to(where)
     parts: dict[str, nn.Module] = {"unet": net.unet}
