@@ -71,7 +71,8 @@ def decode_next(jobs: Sequence[DiffusionTask], parts: Parts) -> None:
         current.decoding = TileRun(both, current.decode_edge, tiling, scale_in=1, scale_out=parts.factor)
 
     def decoded(tile: torch.Tensor, alone: Tiling) -> torch.Tensor:
-        return torch.cat([vae.decode_tile(one, wrap, alone) for one in tile.split(vae.channels, 1)], dim=1)
+        pictures = torch.chunk(tile, tile.shape[1] // vae.channels, dim=1)
+        return torch.cat([vae.decode_tile(one, wrap, alone) for one in pictures], dim=1)
 
     current.decoding.step(decoded)
     if current.decoding.finished:
