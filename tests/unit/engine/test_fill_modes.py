@@ -66,6 +66,15 @@ def test_a_pattern_is_carried_on_where_it_would_have_gone_on(size: int, strength
     assert np.abs(fill_hole(holed, mask, "border", 0) - checker)[inside].mean() > 0.3
 
 
+def test_a_large_hole_shows_no_colour_that_is_not_around_it() -> None:
+    grey = np.random.default_rng(3).integers(40, 200, (64, 64, 1)).astype(np.float32) / 255
+    stones = cv2.resize(grey, (256, 256), interpolation=cv2.INTER_CUBIC).clip(0.1, 0.9)
+    picture, mask = np.dstack([stones] * 3), np.zeros((256, 256), np.float32)
+    cv2.circle(mask, (128, 128), 115, 1.0, -1)
+    filled = fill_hole(np.where(mask[..., None] > 0.0, np.float32(0.5), picture), mask, "continue", 0)
+    assert np.ptp(filled, axis=2).max() < 0.1, "stones are grey"
+
+
 @pytest.mark.parametrize("mode", ["border", "continue"])
 def test_surroundings_that_are_not_there_are_grey(mode: str) -> None:
     everything = np.ones((64, 64), np.float32)

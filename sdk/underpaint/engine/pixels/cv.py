@@ -63,6 +63,10 @@ def shifted(picture: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.
     lab = _cv.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2Lab)
     made = np.zeros_like(lab)
     _cv.xphoto.inpaint(lab, np.where(hole, 0, 255).astype(np.uint8), made, _cv.xphoto.INPAINT_SHIFTMAP)
+    # Every pixel should have come from somewhere; of large holes OpenCV leaves a few that came from nowhere.
+    colors = [picture.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32) for picture in (made, lab)]
+    lost = hole & ~np.isin(colors[0], colors[1][~hole])
+    made = _cv.inpaint(made, lost.astype(np.uint8), 3.0, cv2.INPAINT_TELEA)
     return cast("npt.NDArray[np.uint8]", _cv.cvtColor(made, cv2.COLOR_Lab2RGB))
 
 
