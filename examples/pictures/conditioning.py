@@ -199,7 +199,7 @@ def expand(easel: Easel) -> list[Panel]:
     wide.paste(cobbles(), (0, 0))
     mask = Pictures.new("L", wide.size)
     mask.paste(255, (EDGE, 0, *wide.size))
-    after = easel.fill("grey cobblestone", wide, mask, grow=65.0, feather=64.0)
+    after = easel.fill("", wide, mask, grow=65.0, feather=64.0)
     return [("the picture", cobbles()), ("the mask", mask), ("expanded by 128 px", after)]
 
 
