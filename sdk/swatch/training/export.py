@@ -102,7 +102,7 @@ def export(root: Path = MODELS) -> None:
     (other / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
     _describe(
         other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE, puts_back=True,
-        fill_strength=FILL_STRENGTH, wordless_fill_strength=WORDLESS_FILL_STRENGTH,
+        size_multiple_px=32, fill_strength=FILL_STRENGTH, wordless_fill_strength=WORDLESS_FILL_STRENGTH,
     )  # fmt: skip
     made = [fresh, other]
     for kind in control.KINDS:

@@ -32,7 +32,7 @@ def test_a_net_adopted_and_exported_again_is_as_loud_as_before(cache: Path) -> N
 
 def test_a_training_begins_from_adopted_weights_with_a_fresh_optimizer(cache: Path) -> None:
     adopt()
-    net = nets.new(9)
+    net = nets.new(9, looks=True)
     masters = Masters({"unet": net}, 1e-3)
     assert masters.load(cache / "inpaint.pt") is None
     assert masters.steps == 0

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2DConditionModel
 from PIL import Image
 from training import captions
 from training.export import CONTROLS, MODELS
@@ -73,3 +73,15 @@ def test_stock_pipelines_are_steered_by_a_control_net(kind: str) -> None:
         ).images  # fmt: skip
 
     assert np.abs(paint(1.0) - paint(0.0)).mean() > 0.01
+
+
+@pytest.mark.parametrize("name", ["swatch", "swatch-inpaint"])
+def test_a_net_takes_every_size_that_its_folder_promises(name: str) -> None:
+    facts = json.loads((MODELS / name / "underpaint.json").read_text())
+    net = UNet2DConditionModel.from_pretrained(MODELS / name / "unet")
+    for steps in ((9, 11), (8, 13)):
+        height, width = (facts["size_multiple_px"] * count // 8 for count in steps)
+        x = torch.zeros(1, net.config.in_channels, height, width)
+        with torch.inference_mode():
+            made = net(x, 500, encoder_hidden_states=torch.zeros(1, 16, 128), return_dict=False)[0]
+        assert made.shape == (1, 4, height, width)
