@@ -2,7 +2,8 @@
 
     python examples/01_fill_a_hole.py [FOLDER]
 
-The first run starts the daemon and loads the model; both stay, so that the next run is quick.
+Without a prompt, what is around the hole goes on in it. The first run starts the daemon and loads the model;
+both stay, so that the next run is quick.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from underpaint.types import MASK_FORMAT, Alpha, Channels, PixelFormat, ResultFo
 
 HERE = Path(__file__).resolve().parent
 RGB = PixelFormat(Channels.RGB, alpha=Alpha.NONE)
-PROMPT = "grey cobblestone"
 
 
 def main(folder: Path) -> None:
@@ -28,7 +28,6 @@ def main(folder: Path) -> None:
     before = Pictures.open(HERE / "pictures" / "wall.png").convert("RGB")
     mask = Pictures.open(HERE / "pictures" / "wall-mask.png").convert("L")
     request = underpaint.GenerateRequest(
-        prompt=PROMPT,
         seed=8,
         image=underpaint.Image(*before.size, before.tobytes(), RGB),
         mask=underpaint.Image(*mask.size, mask.tobytes(), MASK_FORMAT),
@@ -37,7 +36,7 @@ def main(folder: Path) -> None:
     )
     with connect_or_start() as client, Progress() as progress:
         models = client.models()
-        bar = progress.add_task(f"{models.default_inpaint_model} paints {PROMPT!r}", total=1.0)
+        bar = progress.add_task(f"{models.default_inpaint_model} goes on with the wall", total=1.0)
         job = client.submit(request)
         job.wait(on_update=lambda update: progress.update(bar, completed=update.progress.fraction))
         (result,) = job.fetch()

@@ -26,7 +26,7 @@ TARGET = CHECKOUT / "docs" / "pictures"
 WALL = CHECKOUT / "examples" / "pictures" / "wall.png"
 MASK = CHECKOUT / "examples" / "pictures" / "wall-mask.png"
 EMBEDDED = CHECKOUT / "sdk" / "swatch" / "underpaint_swatch" / "models"
-PROMPT, SEED = "grey cobblestone", 8
+PROMPT, SEED = "", 8  # without words a hole goes on with what is around it
 PARTS = ("krita", "gimp", "blender", "sheet")
 LARGEST = 400_000
 

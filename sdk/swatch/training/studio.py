@@ -117,7 +117,7 @@ class Studio:
             pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
             picture, strength = pictures[row], strengths[row]
             noise = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(seed + row))
-            latents, lost = noise, np.float32(0.0)
+            latents, lost = noise, np.zeros((256, 256, 3), np.float32)
             if strength < 1.0:
                 seen = (picture / 255.0).astype(np.float32)
                 begins = fill_hole(seen, repaint.astype(np.float32), "continue", 0, strength)
