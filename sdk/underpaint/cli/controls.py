@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -35,10 +36,12 @@ EXAMPLE = "--control takes ROLE=FILE and then keys, for example line-art=plan.pn
 
 def attached(options: list[str] | None) -> tuple[AttachedControl, ...]:
     """The controls of a command line; reads their files. Raises `InvalidRequest`."""
-    return tuple(_attached(option) for option in options or ())
+    # One source for each file: what has one source is read, and sent, once.
+    source = cache(_source)
+    return tuple(_attached(option, source) for option in options or ())
 
 
-def _attached(option: str) -> AttachedControl:
+def _attached(option: str, source_of: Callable[[Path, str], ControlSource]) -> AttachedControl:
     head, *rest = option.split(",")
     role, equals, name = head.partition("=")
     fields: dict[str, Any] = {}
@@ -57,7 +60,7 @@ def _attached(option: str) -> AttachedControl:
     # A relative folder means something here and nothing in the daemon.
     if model and Path(model).is_dir():
         fields["model"] = str(Path(model).resolve())
-    source = _source(Path(name), fields.pop("layer", ""))
+    source = source_of(Path(name), fields.pop("layer", ""))
     return AttachedControl(source=source, role=role, **fields)
 
 
