@@ -39,7 +39,7 @@ def test_krita_removes_refines_and_expands_in_one_undo_step_each(
         seen = values[name]
         assert (seen["state"], seen["problem"]) == ("placed", ""), name
         assert seen["changed"] and seen["undone"], name
-    assert values["remove"]["inpaint"] == {"strength": 0.2, "fill_mode": "continue"}
+    assert values["remove"]["inpaint"] == {"strength": 0.75, "fill_mode": "continue"}
     assert values["remove"]["prompt"] == ""
     assert values["refine"]["inpaint"] == {"strength": 0.5, "fill_mode": "keep"}
     # The new layer hangs over the canvas, which keeps its size.
