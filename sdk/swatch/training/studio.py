@@ -19,7 +19,14 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
-from underpaint.engine.inpaint import MaskSet, fill_hole, mask_bounds, match_colors, prepare_masks
+from underpaint.engine.inpaint import (
+    MaskSet,
+    fill_hole,
+    kept_detail,
+    mask_bounds,
+    match_colors,
+    prepare_masks,
+)
 from underpaint.geometry import mask_plan
 
 from . import control
@@ -126,7 +133,7 @@ class Studio:
                 origin = self._encoded(begins * 255)
                 latents = pipeline.scheduler.add_noise(origin, noise, first.reshape(1))
                 # as underpaint does it: at low strengths what the autoencoder loses comes back
-                lost = max(0.0, min(1.0, 2.0 - 4.0 * strength)) * (begins - self._decoded(origin))
+                lost = kept_detail("continue", strength) * (begins - self._decoded(origin))
             made = _images(pipeline(
                 words[row], image=Image.fromarray(picture), height=256, width=256, num_inference_steps=steps,
                 mask_image=Image.fromarray((repaint * 255).astype(np.uint8)),

@@ -15,7 +15,7 @@ from underpaint.engine.diffusion.text import TextEncoding
 from underpaint.engine.diffusion.vae_tiles import TileRun
 from underpaint.engine.embeddings import PlannedEmbedding
 from underpaint.engine.family import Assignment, Task
-from underpaint.engine.inpaint import fill_hole, is_soft, resize
+from underpaint.engine.inpaint import fill_hole, is_soft, kept_detail, resize
 from underpaint.engine.loras.plan import PlannedLora, plan_loras
 from underpaint.engine.pixels.color import Floats
 from underpaint.engine.plan import ImagePlan, plan_image, resolve
@@ -222,12 +222,10 @@ def prepare_task(
         resize(image.masks.grown, first.size, image.tiling), edge=2 * cell
     )
     for one in passes:
-        # Models that see the masked picture were trained to go without, and may say that they do better with.
         one.soft = soft
+        # Models that see the masked picture were trained to go without, and may say that they do better with.
         one.puts_back = traits.puts_back or not traits.native_inpainting or soft
-        if image.fill_mode == "continue":
-            # What was carried on is as sharp as what is around; at low strengths a model adds nothing finer.
-            one.detail = min(1.0, max(0.0, 2.0 - 4.0 * one.strength))
+        one.detail = kept_detail(image.fill_mode, one.strength)
     if "edit" in traits.operations and image.source is not None:
         # Such a model was trained to look at the picture, also where it paints a part of it only.
         for one in passes:

@@ -52,6 +52,15 @@ def fill_hole(rgb: Floats, mask: Floats, mode: str, seed: int, strength: float =
     return np.asarray(rgb + (inside - rgb) * share, np.float32)
 
 
+def kept_detail(mode: str, strength: float) -> float:
+    """How much of what encoding and decoding lose of a filled hole is to come back in the end, 0.0 … 1.0.
+
+    What "continue" carries on is as sharp as what is around it, and below half strength a model adds nothing
+    finer: all of it comes back up to a quarter, none from a half on. By eye.
+    """
+    return min(1.0, max(0.0, 2.0 - 4.0 * strength)) if mode == "continue" else 0.0
+
+
 def _blurred(rgb: Floats, mask: Floats) -> Floats:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     shorter = min(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 if rows.size else 1
