@@ -11,7 +11,7 @@ from underpaint.errors import InvalidRequest, Violation
 from underpaint.host import MOST_ROWS, Task, TaskState, role_title
 
 from . import controls, runtime
-from .lists import Remove, draw_list, draw_problem
+from .lists import Add, Remove, Section, draw_list, draw_problem
 from .operators import Verb, image_of, refusal
 from .properties import refresh_models
 
@@ -41,15 +41,11 @@ class ControlList(bpy.types.UIList):
         row.label(text=name if item.source != controls.IMAGE or item.image else "no image")
 
 
-class ControlsPanel(bpy.types.Panel):
+class ControlsPanel(Section, bpy.types.Panel):
     """What pictures keep to."""
 
     bl_idname = "IMAGE_PT_underpaint_controls"
     bl_label = "Controls"
-    bl_space_type = "IMAGE_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Underpaint"
-    bl_parent_id = "IMAGE_PT_underpaint"
 
     def draw(self, context: bpy.types.Context) -> None:
         """The list, and the fields of the chosen line."""
@@ -76,12 +72,12 @@ class ControlsPanel(bpy.types.Panel):
         layout.operator("underpaint.make_control_image", icon="IMAGE_DATA")
 
 
-class AddControl(bpy.types.Operator):
+class AddControl(Add, bpy.types.Operator):
     """Let pictures keep to an image: the one in this editor, to begin with."""
 
     bl_idname = "underpaint.add_control"
     bl_label = "Add Control"
-    bl_options = {"REGISTER", "UNDO"}
+    entries, most, full = "controls", MOST_ROWS, f"A picture keeps to {MOST_ROWS} images at most"
 
     image: bpy.props.StringProperty(name="Image", description="Its name", options={"SKIP_SAVE"})
     role: bpy.props.StringProperty(name="Role", default="line-art", options={"SKIP_SAVE"})
@@ -98,14 +94,6 @@ class AddControl(bpy.types.Operator):
     model: bpy.props.StringProperty(
         name="Control Model", description="Empty: the first that fits", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """A request takes so many and no more."""
-        full = len(context.scene.underpaint.controls) >= MOST_ROWS
-        if full:
-            cls.poll_message_set(f"A picture keeps to {MOST_ROWS} images at most")
-        return not full
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Adds it at the end, and makes it the chosen one."""

@@ -10,6 +10,34 @@ import bpy
 from .ui import wrapped
 
 
+class Section:
+    """A part of the sidebar's panel."""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Underpaint"
+    bl_parent_id = "IMAGE_PT_underpaint"
+
+
+class Add:
+    """An operator that puts an entry into one of the scene's lists, which takes so many and no more."""
+
+    bl_options = {"REGISTER", "UNDO"}
+    entries = ""
+    """Of `scene.underpaint`: the list."""
+    most = 0
+    full = ""
+    """What to say where there are so many."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs room for one more."""
+        room = len(getattr(context.scene.underpaint, cls.entries)) < cls.most
+        if not room:
+            cls.poll_message_set(cls.full)
+        return room
+
+
 class Remove:
     """An operator that takes an entry out of one of the scene's lists."""
 

@@ -10,7 +10,7 @@ import bpy
 from underpaint.host import MOST_LORAS, preset_problem
 
 from . import controls, loras
-from .lists import Remove, draw_list, draw_problem
+from .lists import Add, Remove, Section, draw_list, draw_problem
 from .ui import wrapped
 
 
@@ -38,15 +38,11 @@ class LoraList(bpy.types.UIList):
         row.prop(item, "strength", text="", emboss=False)
 
 
-class LorasPanel(bpy.types.Panel):
+class LorasPanel(Section, bpy.types.Panel):
     """What changes the model, and how few steps it takes."""
 
     bl_idname = "IMAGE_PT_underpaint_loras"
     bl_label = "LoRAs and Preset"
-    bl_space_type = "IMAGE_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Underpaint"
-    bl_parent_id = "IMAGE_PT_underpaint"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -67,25 +63,17 @@ class LorasPanel(bpy.types.Panel):
         draw_problem(layout, context, "" if "" in wrong else wrong[0])
 
 
-class AddLora(bpy.types.Operator):
+class AddLora(Add, bpy.types.Operator):
     """Put a LoRA on the model: the first that fits and is not on, to begin with."""
 
     bl_idname = "underpaint.add_lora"
     bl_label = "Add LoRA"
-    bl_options = {"REGISTER", "UNDO"}
+    entries, most, full = "loras", MOST_LORAS, f"A picture takes {MOST_LORAS} LoRAs at most"
 
     lora: bpy.props.StringProperty(name="LoRA", description="Its name", options={"SKIP_SAVE"})
     strength: bpy.props.FloatProperty(
         name="Strength", default=1.0, min=-10.0, max=10.0, options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """A request takes so many and no more."""
-        full = len(context.scene.underpaint.loras) >= MOST_LORAS
-        if full:
-            cls.poll_message_set(f"A picture takes {MOST_LORAS} LoRAs at most")
-        return not full
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Adds it at the end, and makes it the chosen one."""

@@ -10,7 +10,7 @@ import bpy
 from underpaint.host import MOST_REGIONS
 
 from . import controls, regions
-from .lists import Remove, draw_list, draw_problem
+from .lists import Add, Remove, Section, draw_list, draw_problem
 from .operators import image_of
 
 
@@ -39,15 +39,11 @@ class RegionList(bpy.types.UIList):
         row.prop(item, "prompt", text="", emboss=False, placeholder="what shall be there?")
 
 
-class RegionsPanel(bpy.types.Panel):
+class RegionsPanel(Section, bpy.types.Panel):
     """Parts of pictures with words of their own."""
 
     bl_idname = "IMAGE_PT_underpaint_regions"
     bl_label = "Regions"
-    bl_space_type = "IMAGE_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Underpaint"
-    bl_parent_id = "IMAGE_PT_underpaint"
 
     def draw(self, context: bpy.types.Context) -> None:
         """The list, and the fields of the chosen line."""
@@ -68,26 +64,18 @@ class RegionsPanel(bpy.types.Panel):
         draw_problem(layout, context, regions.problem(item, settings))
 
 
-class AddRegion(bpy.types.Operator):
+class AddRegion(Add, bpy.types.Operator):
     """Give a part of the pictures words of its own: where an image is white or not transparent."""
 
     bl_idname = "underpaint.add_region"
     bl_label = "Add Region"
-    bl_options = {"REGISTER", "UNDO"}
+    entries, most, full = "regions", MOST_REGIONS, f"A picture has {MOST_REGIONS} regions at most"
 
     prompt: bpy.props.StringProperty(name="Paint", options={"SKIP_SAVE"})
     negative: bpy.props.StringProperty(name="Avoid", options={"SKIP_SAVE"})
     image: bpy.props.StringProperty(name="Image", description="Its name", options={"SKIP_SAVE"})
     source: bpy.props.StringProperty(name="From", default=controls.IMAGE, options={"SKIP_SAVE"})
     strength: bpy.props.FloatProperty(name="Strength", default=1.0, min=0.0, max=1.0, options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """A request takes so many and no more."""
-        full = len(context.scene.underpaint.regions) >= MOST_REGIONS
-        if full:
-            cls.poll_message_set(f"A picture has {MOST_REGIONS} regions at most")
-        return not full
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Adds it at the end, and makes it the chosen one; later ones cover earlier ones."""
