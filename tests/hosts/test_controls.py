@@ -126,6 +126,8 @@ def test_an_image_guides_a_texture_in_blender(
     assert "Taken as it is" in values["as_it_is"]
     assert "takes no pose image: choose canny, depth, height or line art" in values["refused"]
     assert values["refused"] in values["not_started"] and values["at_work"] == 0
+    assert (values["masked"], values["unmasked"]) == ("", "")
+    assert "“there” is gone" in values["mask_gone"]
     state, scaled = values["scaled"]
     assert state == "placed"
     assert (values["previewed"], values["still_shown"]) == (["generate_texture"], 0)

@@ -85,6 +85,7 @@ def row_of(item: Any) -> ControlRow:
     """An entry of the scene's list, as the session has it."""
     name = item.image.name if item.image is not None else ""
     ours = item.source == IMAGE
+    mask = item.mask.name if item.mask is not None else item.mask_name
     row = ControlRow(
         role=item.role,
         source=item.source,
@@ -95,9 +96,9 @@ def row_of(item: Any) -> ControlRow:
         start=item.start,
         end=item.end,
         model=item.model,
-        mask_source=IMAGE if item.mask is not None else "",
-        mask_choice=item.mask.name if item.mask is not None else "",
-        mask_title=item.mask.name if item.mask is not None else "",
+        mask_source=IMAGE if mask else "",
+        mask_choice=mask,
+        mask_title=mask,
     )
     if item.preprocessor == AUTO and known.preprocessors is not None:
         # As a row of another role that becomes one of this role.

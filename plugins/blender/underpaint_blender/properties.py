@@ -63,6 +63,10 @@ def _on_role(self: Any, _context: Any) -> None:
     self.preprocessor, self.model = controls.AUTO, ""
 
 
+def _remember_mask(self: Any, _context: Any) -> None:
+    self.mask_name = self.mask.name if self.mask is not None else ""
+
+
 def _net_names(self: Any, context: Any, typed: str) -> list[str]:
     names = control_models_for(controls.models_of(context.scene.underpaint), self.role)
     return [name for name in names if typed.lower() in name.lower()]
@@ -135,7 +139,10 @@ class UnderpaintControl(bpy.types.PropertyGroup):
         name="Where",
         type=bpy.types.Image,
         description="Where it counts: where this image is white, or not transparent. None: everywhere",
+        update=_remember_mask,
     )
+    # Blender clears a pointer without a word when its image is removed: everywhere would be no one's wish.
+    mask_name: bpy.props.StringProperty(options={"HIDDEN"})
     model: bpy.props.StringProperty(
         name="Control Model",
         description="The control model that knows such images. Empty: the first that does",

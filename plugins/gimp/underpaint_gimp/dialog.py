@@ -113,9 +113,8 @@ class PaintDialog:
             form.add("St_art from", widgets.choice(config, "source", widgets.SOURCES))
             self._layers = widgets.layer_choice(config, self._adapter.image)
             form.add("_Layer", self._layers)
-        self._strength = widgets.percent(
-            config, "strength", "How much may change: 100 % ignores what is there"
-        )
+        most = "is as fits the model" if self._is_fill else "ignores what is there"
+        self._strength = widgets.percent(config, "strength", f"How much may change: 100 % {most}")
         form.add("St_rength", self._strength)
 
     def _refresh_fields(self) -> None:

@@ -127,7 +127,7 @@ class Panel(QtWidgets.QScrollArea):  # type: ignore[misc]  # Qt's classes have n
         self.why.setFont(slanted)
         self.fill_strength = Strength(
             self.controller.choices.fill_strength,
-            "How much of the selected part is painted anew; 100 % keeps nothing of it.",
+            "How much of the selected part is painted anew; 100 % is as fits the model.",
         )
         self.fill_strength.changed.connect(lambda value: self.controller.choose(fill_strength=value))
         self._column.addWidget(self.fill)

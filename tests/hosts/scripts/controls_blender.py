@@ -96,6 +96,12 @@ def main(host: Host) -> Iterator[None]:
         except RuntimeError as refused:
             host.report(not_started=str(refused), at_work=len(runtime.session().tasks))
     bpy.ops.underpaint.remove_control()
+    item.mask = make("there", np.ones((edge, edge, 4), np.float32))
+    host.report(masked=controls.problem(item, settings))
+    bpy.data.images.remove(bpy.data.images["there"])
+    host.report(mask_gone=controls.problem(item, settings))
+    item.mask = None
+    host.report(unmasked=controls.problem(item, settings))
     item.image.scale(edge // 2, edge // 2)
     task = yield from paint("generate_texture")
     host.report(scaled=[task.state.value, keep("scaled", bpy.data.images[values["prompt"]])])
