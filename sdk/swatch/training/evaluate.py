@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import cost, dataset, drawings
 from .dataset import SCALES, Drawn
-from .export import CONTROL_GUIDANCE, FILL_GUIDANCE
+from .export import AGREEMENT, CONTROL_GUIDANCE, FILL_GUIDANCE
 from .figures import Figure, table
 from .judge import Court, reconstruct
 from .materials import BY_NAME, MATERIALS
@@ -144,9 +144,11 @@ def filled(studio: Studio, court: Court, count: int) -> Iterator[Figure]:
     chance = np.stack([p[HOLE] for p in studio.mend(words, chosen, mask, guidance=FILL_GUIDANCE, alone=True)])
     yield Figure("the same, begun with noise", _share(court.ask(chance)[0] == truth), 0.80)
     others = (truth[:60] + 17) % len(MATERIALS)
-    changed = studio.mend([_said(int(m), 5) for m in others], chosen[:60], mask, guidance=FILL_GUIDANCE)
+    elsewhere = [_said(int(m), 5) for m in others]
+    changed = studio.mend(elsewhere, chosen[:60], mask, guidance=FILL_GUIDANCE)
     material, _ = court.ask(np.stack([p[HOLE] for p in changed]))
     yield Figure("60 fills with words for another material", _share(material == others))
+    yield from _compared(studio, chosen[:60], labels[rows[:60]], mask)
     yield Figure("fills: step across the border against inside", border(made), most=1.3)
     hard = studio.mend(words[:60], chosen[:60], mask, guidance=FILL_GUIDANCE, pasted=True)
     yield Figure("the same, pasted without blending", border(hard))
@@ -156,6 +158,24 @@ def filled(studio: Studio, court: Court, count: int) -> Iterator[Figure]:
     silent = studio.mend([""] * len(rows), chosen, mask, guidance=1.0)
     material, _ = court.ask(np.stack([p[HOLE] for p in silent]))
     yield Figure("the same without words: material in the hole", _share(material == truth))
+
+
+def _compared(
+    studio: Studio, pictures: list[Picture], labels: NDArray[np.int16], mask: NDArray[np.bool_]
+) -> Iterator[Figure]:
+    """How often words count as saying what is around a hole: those that do, and those that do not."""
+    plain = [(int(m), int(c)) for m, c, *_ in labels]
+    said = {
+        "words for what is around the hole, taken as such": [_said(m, c) for m, c in plain],
+        "its material alone, taken as such": [MATERIALS[m].words[0] for m, _ in plain],
+        "another material in its colour, taken as the same": [
+            _said((m + 17) % len(MATERIALS), c) for m, c in plain
+        ],
+        "its material in another colour, taken as the same": [_said(m, (c + 5) % 12) for m, c in plain],
+    }
+    for name, words in said.items():
+        gains = np.asarray(studio.agreements(words, pictures, mask))
+        yield Figure(f"{len(gains)} times {name}", _share(gains >= AGREEMENT))
 
 
 def seamless(count: int = 36) -> Iterator[Figure]:

@@ -33,6 +33,8 @@ FILL_GUIDANCE = 2.0
 """What looked best in holes once the picture goes back around them; the judge was asked at this one only."""
 FILL_STRENGTH, WORDLESS_FILL_STRENGTH = 0.9, 0.2
 """With words, scale and direction of what is around stay; without, the pattern itself does. By eye."""
+AGREEMENT = -0.02
+"""Words that find what is around a hole better than this, against no words, say what is there already."""
 CONTROL_GUIDANCE = 1.5
 """With a drawing: more guidance pulls away from it."""
 
@@ -103,6 +105,7 @@ def export(root: Path = MODELS) -> None:
     _describe(
         other, "Swatch Fill: textures into holes", default_guidance=FILL_GUIDANCE, puts_back=True,
         size_multiple_px=32, fill_strength=FILL_STRENGTH, wordless_fill_strength=WORDLESS_FILL_STRENGTH,
+        agreement=AGREEMENT,
     )  # fmt: skip
     made = [fresh, other]
     for kind in control.KINDS:

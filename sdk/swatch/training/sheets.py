@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from . import dataset, drawings
 from .evaluate import HOLE, clear_drawings
+from .export import AGREEMENT
 from .materials import MATERIALS
 from .render import COLOURS, Picture
 from .studio import Studio
@@ -56,7 +57,10 @@ def textures(studio: Studio, folder: Path) -> None:
 
 
 def fills(studio: Studio, folder: Path, count: int = 16) -> None:
-    """Held-out pictures, the hole, and what came into it: without words, with the picture's, with others."""
+    """Held-out pictures, the hole, and what came into it: without words, with the picture's, with others.
+
+    "(anew)" stands where the picture's own words were not taken as such.
+    """
     pictures, labels = dataset.draw(7, dataset.HELD_OUT, rounds=1)
     rows = np.random.default_rng(5).permutation(len(pictures))[:count]
     mask = np.zeros((256, 256), bool)
@@ -67,12 +71,14 @@ def fills(studio: Studio, folder: Path, count: int = 16) -> None:
     holed = [np.where(mask[..., None], 127, p).astype(np.uint8) for p in chosen]
     silent = studio.mend([""] * count, chosen, mask, guidance=1.0)
     same, changed = studio.mend(named, chosen, mask), studio.mend(others, chosen, mask)
+    gains = studio.agreements(named, chosen, mask)
+    said = [name if gain >= AGREEMENT else f"{name} (anew)" for name, gain in zip(named, gains, strict=True)]
     grid, captions = [], []
     for start in range(0, count, 8):
         part = slice(start, start + 8)
         grid += [chosen[part], holed[part], silent[part], same[part], changed[part]]
         none = [""] * len(named[part])
-        captions += [named[part], none, ["no words", *none[1:]], named[part], others[part]]
+        captions += [named[part], none, ["no words", *none[1:]], said[part], others[part]]
     _save(sheet(grid, captions, 128), folder / "fills.jpg")
 
 

@@ -19,6 +19,7 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
+from underpaint.engine.diffusion.comparing import LEVELS, SEED, gain_of
 from underpaint.engine.inpaint import (
     MaskSet,
     fill_hole,
@@ -31,6 +32,7 @@ from underpaint.geometry import mask_plan
 
 from . import control
 from .export import (
+    AGREEMENT,
     BEST,
     CONTROL_GUIDANCE,
     FILL_GUIDANCE,
@@ -118,11 +120,11 @@ class Studio:
         """
         edges = prepare_masks(mask.astype(np.float32), mask_plan(mask_bounds(mask.astype(np.float32)), 1.0))
         repaint = mask if pasted else edges.denoise >= 0.5
-        strengths = [1.0 if alone else FILL_STRENGTH if word else WORDLESS_FILL_STRENGTH for word in words]
 
         def one(row: int) -> NDArray[np.float32]:
             pipeline = self._pipeline(StableDiffusionInpaintPipeline, _or(sampler), unet=self._nine)
-            picture, strength = pictures[row], strengths[row]
+            picture = pictures[row]
+            strength = 1.0 if alone else self._strength(words[row], picture, repaint)
             noise = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(seed + row))
             latents, lost = noise, np.zeros((256, 256, 3), np.float32)
             if strength < 1.0:
@@ -150,6 +152,42 @@ class Studio:
                 for new, old in zip(_bytes([np.stack(made)]), pictures, strict=True)
             ]
         return [_blended(new, old, edges) for new, old in zip(made, pictures, strict=True)]
+
+    def agreements(
+        self, words: Sequence[str], pictures: Sequence[Picture], mask: NDArray[np.bool_]
+    ) -> list[float]:
+        """`agreement` for each picture."""
+        with _crew() as crew:
+            return list(crew.map(lambda word, picture: self.agreement(word, picture, mask), words, pictures))
+
+    def _strength(self, word: str, picture: Picture, repaint: NDArray[np.bool_]) -> float:
+        """How much *Fill* changes: little where there is no prompt, or one that says what is there."""
+        says_nothing = not word or self.agreement(word, picture, repaint) >= AGREEMENT
+        return WORDLESS_FILL_STRENGTH if says_nothing else FILL_STRENGTH
+
+    @torch.no_grad()
+    def agreement(self, word: str, picture: Picture, repaint: NDArray[np.bool_]) -> float:
+        """What a prompt gains in finding the picture around a hole, as underpaint's engine asks it."""
+        tokens = copy.deepcopy(self._tokenizer)(
+            ["", word], padding="max_length", truncation=True, return_tensors="pt"
+        )
+        texts = self._common["text_encoder"](tokens.input_ids)[0]
+        clean, grey = self._encoded(picture), self._encoded(np.full_like(picture, 127.5, np.float32))
+        known = torch.from_numpy(~repaint.reshape(32, 8, 32, 8).any((1, 3))).float()[None, None]
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(SEED))
+        ways, gains = [scheduler("ddim"), scheduler("ddim")], []
+        for way in ways:
+            way.set_timesteps(LEVELS + 1)
+        for step in ways[0].timesteps[1:]:
+            noisy = ways[0].add_noise(clean, noise, step.reshape(1))
+            rows = torch.cat([noisy, torch.ones(1, 1, 32, 32), grey], 1).repeat(2, 1, 1, 1).to(QUICK)
+            found = self._nine(rows, step, encoder_hidden_states=texts, return_dict=False)[0].float()
+            guesses = [
+                way.step(row, step, noisy).pred_original_sample
+                for way, row in zip(ways, found.split(1), strict=True)
+            ]
+            gains.append(gain_of(guesses[0], guesses[1], clean, known))
+        return float(np.mean(gains))
 
     def follow(
         self, kind: str, words: Sequence[str], drawn: Sequence[Picture], seeds: Sequence[int], *,

@@ -48,16 +48,21 @@ def fill_in(spec: JobSpec, operation: str, traits: ModelTraits, family: FamilyDe
         spec.text_to_image.height_px = spec.text_to_image.height_px or traits.native_size
     elif operation == "image_to_image" and not spec.image_to_image.HasField("strength"):
         spec.image_to_image.strength = IMG2IMG_STRENGTH
-    elif operation == "inpaint" and not spec.inpaint.HasField("strength"):
-        _begin_hole(spec, traits)
+    elif operation == "inpaint":
+        if not spec.inpaint.HasField("strength"):
+            _begin_hole(spec, traits)
+        comparable = traits.agreement is not None and not spec.regions and not spec.controls
+        spec.inpaint.compare_prompt &= comparable and bool(spec.prompt.strip())
     if not spec.result_form:
         spec.result_form = RESULT_FORM_LAYER if operation == "inpaint" else RESULT_FORM_MERGED
 
 
 def _begin_hole(spec: JobSpec, traits: ModelTraits) -> None:
     """How much changes where nobody said, and with that what the hole begins with."""
-    hole, wordless = spec.inpaint, not spec.prompt.strip() and not spec.regions
+    hole, plain = spec.inpaint, not spec.regions and not spec.controls
+    wordless = plain and not spec.prompt.strip()
     fitting = (traits.wordless_fill_strength if wordless else 0.0) or traits.fill_strength
+    hole.compare_prompt = plain and hole.fill_mode in ("", CONTINUE)
     if hole.fill_mode == CONTINUE:
         hole.strength = fitting if fitting < 1.0 else CONTINUING_STRENGTH
     elif not hole.fill_mode and fitting < 1.0:

@@ -72,6 +72,9 @@ class Task:
     stage_step: int = 0
     """Steps of the present stage that are done."""
     denoiser_calls: int = 0
+    aside: Callable[[], Task] | None = None
+    """Something slow that needs no device: the next step waits for it. It gives the task to go on with, this
+    one or another one in its place. Any thread; raises what `Family.prepare` does."""
 
     @property
     def ready_to_finish(self) -> bool:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import structlog
 
-from underpaint.engine.family import Family
+from underpaint.engine.family import Family, Task
 from underpaint.engine.memory.keeper import KEEP_ALIVE_S, Keeper
 from underpaint.engine.memory.ladder import Ladder, is_out_of_memory
 from underpaint.engine.outputs import finish_job, prepare_job
@@ -184,7 +184,9 @@ class DeviceLoop:
                 job.planned()
             job.stepped(stage)
             self._preview(job, family, now)
-            if job.task.ready_to_finish:
+            if job.task.aside is not None:
+                self._put_aside(job, job.task.aside)
+            elif job.task.ready_to_finish:
                 self._finish(job)
         if before[0][0] == 0:
             self._families.shelf.trim(self._busy())
@@ -204,6 +206,16 @@ class DeviceLoop:
                 return
             if preview is not None:
                 job.previewed(preview)
+
+    def _put_aside(self, job: RunningJob, work: Callable[[], Task]) -> None:
+        def done() -> None:
+            job.task.aside = None
+            job.task = work()
+
+        job.phase = Phase.PREPARING
+        self._pool.submit(done).add_done_callback(
+            lambda done: self._inbox.put(lambda: self._prepared(job, done))
+        )
 
     def _finish(self, job: RunningJob) -> None:
         job.phase = Phase.FINISHING

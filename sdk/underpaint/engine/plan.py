@@ -91,6 +91,8 @@ def resolve(assignment: Assignment, traits: ModelTraits, model: str) -> job_serv
     if not spec.HasField("guidance_scale"):
         spec.guidance_scale = traits.default_guidance_scale
     spec.scheduler = spec.scheduler or traits.default_scheduler
+    if operation == "inpaint" and traits.agreement is None:
+        spec.inpaint.compare_prompt = False
     return spec
 
 

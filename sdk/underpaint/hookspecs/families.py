@@ -40,6 +40,10 @@ class ModelTraits:
     what is around it, carried on into it: good for small models, which look around less than words tell."""
     wordless_fill_strength: float = 0.0
     """The same where there is no prompt; 0.0: as with one."""
+    agreement: float | None = None
+    """From what gain on a prompt counts as saying what is around the hole already, so that the hole is filled
+    as without one; see `underpaint.engine.diffusion.comparing`. 0.0: where it helps at all. None: they are
+    not compared."""
     license: str = ""
     control_base: str = ""
     """What a control net must agree with to fit, in words; "" takes none."""

@@ -106,20 +106,22 @@ class EditImage(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ...) -> None: ...
 
 class Inpaint(_message.Message):
-    __slots__ = ("image", "mask", "strength", "grow_px", "feather_px", "fill_mode")
+    __slots__ = ("image", "mask", "strength", "grow_px", "feather_px", "fill_mode", "compare_prompt")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     GROW_PX_FIELD_NUMBER: _ClassVar[int]
     FEATHER_PX_FIELD_NUMBER: _ClassVar[int]
     FILL_MODE_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     image: _image_pb2.ImageRef
     mask: _image_pb2.ImageRef
     strength: float
     grow_px: float
     feather_px: float
     fill_mode: str
-    def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., strength: _Optional[float] = ..., grow_px: _Optional[float] = ..., feather_px: _Optional[float] = ..., fill_mode: _Optional[str] = ...) -> None: ...
+    compare_prompt: bool
+    def __init__(self, image: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., mask: _Optional[_Union[_image_pb2.ImageRef, _Mapping]] = ..., strength: _Optional[float] = ..., grow_px: _Optional[float] = ..., feather_px: _Optional[float] = ..., fill_mode: _Optional[str] = ..., compare_prompt: bool = ...) -> None: ...
 
 class Preprocess(_message.Message):
     __slots__ = ("image", "preprocessor", "parameters")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from underpaint.worker_v1 import worker_service_pb2
 class FakeFamily:
     """Takes `spec.steps` steps. Prompts: "break", "crash", "memory" fail; "hold" waits for `release`.
 
-    "crowd" has memory for one task at a time.
+    "crowd" has memory for one task at a time. "aside" waits for `release` beside the device after its first
+    step, and takes its steps anew then; "aside, broken" fails there.
     """
 
     steps_taken: list[tuple[str, ...]] = []
@@ -61,6 +64,16 @@ class FakeFamily:
         for task in tasks:
             task.denoiser_calls += 1
             task.advance()
+            if task.resolved.prompt.startswith("aside") and task.stage_step == 1 and not task.notes:
+                task.aside = partial(self._elsewhere, task)
+
+    def _elsewhere(self, task: Task) -> Task:
+        self.holding.set()
+        assert self.release.wait(300)
+        if "broken" in task.resolved.prompt:
+            raise InvalidRequest("Not after all.")
+        stages = (PlannedStage(StageKind.DENOISING, 2), task.plan[-1])
+        return replace(task, plan=stages, stage_step=0, notes=["anew"])
 
     def preview(self, task: Task) -> Preview | None:
         if task.resolved.prompt == "blind":

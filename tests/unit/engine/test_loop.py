@@ -120,6 +120,37 @@ def test_a_preview_that_fails_costs_nothing_but_previews(desk: Desk) -> None:
     assert desk.outcome("next").finished is not None
 
 
+def test_the_device_works_for_others_while_a_job_has_something_done_beside_it(desk: Desk) -> None:
+    desk.submit("slow", "aside", steps=2)
+    assert FakeFamily.holding.wait(60)
+    desk.submit("quick")
+    assert desk.outcome("quick").finished is not None
+    FakeFamily.release.set()
+    finished = desk.outcome("slow").finished
+    assert finished is not None and list(finished.notes) == ["anew"]
+    plans = [event.planned for event in desk.events["slow"] if event.HasField("planned")]
+    assert [plan.stages[0].steps for plan in plans] == [2, 2]
+    assert FakeFamily.steps_taken.count(("slow",)) == 3, "one before and two after"
+
+
+def test_a_job_that_is_cancelled_meanwhile_ends_at_once(desk: Desk) -> None:
+    desk.submit("gone", "aside")
+    assert FakeFamily.holding.wait(60)
+    assert desk.loop.cancel("gone")
+    cancelled = desk.outcome("gone").cancelled
+    assert cancelled is not None and cancelled.denoiser_calls_after == 0
+    FakeFamily.release.set()
+    desk.submit("next")
+    assert desk.outcome("next").finished is not None
+
+
+def test_what_fails_beside_the_device_is_the_jobs_own_failure(desk: Desk) -> None:
+    FakeFamily.release.set()
+    desk.submit("faulty", "aside, broken")
+    error = desk.outcome("faulty").error
+    assert isinstance(error, InvalidRequest) and "Not after all." in str(error)
+
+
 def test_a_live_job_runs_alone_until_it_is_done(desk: Desk) -> None:
     hold(desk)
     desk.submit("slow", steps=50, priority=BATCH)

@@ -209,7 +209,9 @@ def prepare_task(
     parameters = dict(spec.scheduler_parameters)
     make = partial(sampler, spec.scheduler, spec.steps, generator, parameters=parameters)
     path = partial(_path, make, refiner_from)
-    first = _first_pass(image, path, spec.seed)
+    # A job that compares first is planned anew before anything is put into its hole.
+    fill_mode = "keep" if spec.inpaint.compare_prompt else image.fill_mode
+    first = _first_pass(image, path, fill_mode, spec.seed)
     passes = [first]
     if image.sizes.two_passes:
         strength = min(SECOND_PASS_STRENGTH, image.strength)
@@ -281,7 +283,9 @@ def _path(
     return Pass(size, sampler, strength, refining if len(refining) else None)
 
 
-def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pass], seed: int) -> Pass:
+def _first_pass(
+    image: ImagePlan, path: Callable[[Size, float, float | None], Pass], fill_mode: str, seed: int
+) -> Pass:
     size = image.sizes.initial
     from_noise = image.operation in ("txt2img", "edit")
     first = path(size, image.strength, None if from_noise else image.strength)
@@ -290,7 +294,7 @@ def _first_pass(image: ImagePlan, path: Callable[[Size, float, float | None], Pa
     if image.masks is not None:
         first.mask = resize(image.masks.denoise, size, image.tiling)
         if first.image is not None and image.strength < 1.0:
-            first.image = fill_hole(first.image, first.mask, image.fill_mode, seed, image.strength)
+            first.image = fill_hole(first.image, first.mask, fill_mode, seed, image.strength)
     return first
 
 

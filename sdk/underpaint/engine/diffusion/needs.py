@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from underpaint.engine.diffusion.comparing import ComparingTask
 from underpaint.engine.diffusion.extent import extent_of
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.parts import Parts
@@ -19,27 +20,26 @@ def step_needs(jobs: Sequence[DiffusionTask], parts: Parts, family: str) -> Need
         case StageKind.ENCODING_TEXT:
             return Need(f"{family} text", TEXT_BYTES if parts.device != "cpu" else 0)
         case StageKind.DENOISING:
-            extent, width = extent_of(jobs[0], parts), parts.dtype.itemsize
-            rows, cells = len(jobs) * extent.rows, current.size.width * current.size.height // parts.factor**2
-            config = parts.denoiser_config
-            needed = denoiser_bytes(
-                config,
-                current.size,
-                parts.factor,
-                rows,
-                width,
-                words=extent.words,
-                pictures=extent.pictures,
-            )
-            if extent.biased:
-                needed += bias_bytes(extent.tokens(cells), rows, width)
-            return Need(f"{family} denoise", needed)
+            return _denoising(jobs, parts, family)
         case StageKind.DECODING:
             return vae.need(_tile(current.size, current.decode_edge * vae.factor), len(jobs), encoding=False)
+        case StageKind.ENCODING_IMAGE if isinstance(jobs[0], ComparingTask) and jobs[0].probe is not None:
+            return _denoising([jobs[0].probe], parts, family)
         case StageKind.ENCODING_IMAGE if jobs[0].looking_at is None:
             return vae.need(_tile(current.size, current.encode_edge * vae.factor), 1, encoding=True)
         case _:
             return Need()
+
+
+def _denoising(jobs: Sequence[DiffusionTask], parts: Parts, family: str) -> Need:
+    size, width, extent = jobs[0].current.size, parts.dtype.itemsize, extent_of(jobs[0], parts)
+    rows, cells = len(jobs) * extent.rows, size.width * size.height // parts.factor**2
+    needed = denoiser_bytes(
+        parts.denoiser_config, size, parts.factor, rows, width, words=extent.words, pictures=extent.pictures
+    )
+    if extent.biased:
+        needed += bias_bytes(extent.tokens(cells), rows, width)
+    return Need(f"{family} denoise", needed)
 
 
 def _tile(size: Size, edge: int) -> Size:

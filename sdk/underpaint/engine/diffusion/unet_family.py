@@ -15,12 +15,14 @@ import torch
 
 from underpaint.engine.controls.plan import PlannedControl
 from underpaint.engine.controls.steering import Steering
+from underpaint.engine.diffusion.comparing import ComparingTask, compare_next, comparing, decided
 from underpaint.engine.diffusion.components import Components
 from underpaint.engine.diffusion.denoise import denoise
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.diffusion.latent_family import LatentFamily, loads
 from underpaint.engine.diffusion.text import TextEncoders, TextReader
 from underpaint.engine.diffusion.unet_parts import UNetParts
+from underpaint.engine.family import Assignment
 from underpaint.engine.regions.attention import Asked
 from underpaint.engine.regions.wearing import ByPlace, ByRow
 from underpaint.engine.residency import Shelf
@@ -66,6 +68,20 @@ class UNetFamily(LatentFamily):
     ) -> Sampler:
         return Sampler(name, self._parts.scheduler_config, steps, generator, strength, part, parameters)
 
+    def prepare(self, assignment: Assignment) -> DiffusionTask:
+        """Checks and plans a job; see `Family.prepare`."""
+        task, traits = super().prepare(assignment), self._traits
+        if traits.agreement is None or not task.resolved.inpaint.compare_prompt:
+            return task
+        lower = traits.wordless_fill_strength or traits.fill_strength
+        return comparing(task, assignment, lower, traits.agreement, self._parts)
+
+    def _encode_on(self, job: DiffusionTask) -> None:
+        if not isinstance(job, ComparingTask):
+            super()._encode_on(job)
+        elif compare_next(job, self._parts, self._conditions):
+            job.aside = partial(decided, job, self.prepare)
+
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
         refiner, asked = self._refiner if jobs[0].current.refined else None, Asked()
         parts = refiner or self._parts
@@ -107,3 +123,6 @@ class UNetFamily(LatentFamily):
             second = self._read(self._refiner, job)
             job.refiner_text, job.refiner_negative = second[:2]
             job.refiner_region_texts, job.refiner_region_negatives = second[2:]
+        if isinstance(job, ComparingTask):
+            told, plain = self._parts.text.encode_both(self._told(job.resolved.prompt), "")
+            job.texts = (plain, told)

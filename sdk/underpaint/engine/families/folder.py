@@ -103,6 +103,7 @@ def traits_of(
         puts_back=bool(traits.get("puts_back", False)),
         fill_strength=float(traits.get("fill_strength", 1.0)),
         wordless_fill_strength=float(traits.get("wordless_fill_strength", 0.0)),
+        agreement=float(traits["agreement"]) if "agreement" in traits else None,
         control_base=base_of_unet(unet, latent, factor),
         lora_base=unet_base(int(unet.get("cross_attention_dim", 1280))),
         adapter_bases=adapter_bases(unet, factor),
