@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -90,11 +91,23 @@ def test_a_lora_is_loaded_once_and_goes_with_its_model(models: Path, ink: Path) 
     assert loading.kind is StageKind.LOADING and loading.steps == 4
     while first.plan[first.stage_index].kind is StageKind.LOADING:
         ours.family.step([first])
-    held = ours.family._loras.load(ink)
+    (worn,) = first.loras
+    held = ours.family._loras.load(worn)
     assert planned(ours, CASE, (Worn(ink, 0.3),)).plan[0].steps == 1
-    assert ours.family._loras.load(ink) is held
+    assert ours.family._loras.load(worn) is held
     shelf.release("plain")
-    assert ours.family._loras.missing(first.loras) == [ink]
+    assert ours.family._loras.missing(first.loras) == [worn]
+
+
+def test_a_lora_that_was_written_anew_under_its_name_is_read_again(
+    models: Path, ink: Path, wash: Path, tmp_path: Path
+) -> None:
+    ours, last = Ours(models / "plain"), tmp_path / "last.safetensors"
+    for number, file in enumerate((ink, wash, ink)):
+        last.write_bytes(file.read_bytes())
+        os.utime(last, ns=(number, number))  # two writes may fall into one tick of the clock
+        fresh = latents(Ours(models / "plain"), CASE, Worn(file))
+        assert distance(latents(ours, CASE, Worn(last)), fresh) == 0.0
 
 
 def test_a_lora_on_a_seamless_picture_leaves_it_seamless(models: Path, ink: Path) -> None:

@@ -179,7 +179,7 @@ class LatentFamily(ABC):
         """Brings what a job needs into memory; marks what another model loaded as used by this one, too."""
         self.load()
         for lora in job.every_lora:
-            self._loras.load(lora.path)
+            self._loras.load(lora)
 
     def _readers(self) -> tuple[TextReader, ...]:
         """Everything that reads prompts for this model."""
@@ -321,7 +321,7 @@ class LatentFamily(ABC):
         return self._parts.weights()
 
     def _load_next(self, jobs: list[DiffusionTask]) -> None:
-        loras = [partial(self._loras.load, path) for path in self._loras.missing(jobs[0].every_lora)]
+        loras = [partial(self._loras.load, lora) for lora in self._loras.missing(jobs[0].every_lora)]
         missing: list[Callable[[], object]] = [*self._missing(jobs[0].controls), *loras]
         if missing:
             missing[0]()

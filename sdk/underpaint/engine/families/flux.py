@@ -126,13 +126,13 @@ class Flux(LatentFamily):
     def _missing(self, controls: Sequence[PlannedControl]) -> list[Callable[[], object]]:
         missing = [*super()._missing(controls), *self._controls.missing(controls)]
         loras = self._loras.missing(as_loras(controls))
-        return [*missing, *(partial(self._loras.load, path) for path in loras)]
+        return [*missing, *(partial(self._loras.load, lora) for lora in loras)]
 
     def _claim(self, job: DiffusionTask) -> None:
         super()._claim(job)
         self._controls.claim(job.controls)
         for lora in as_loras(job.controls):
-            self._loras.load(lora.path)
+            self._loras.load(lora)
 
 
 def _avoids(spec: job_service_pb2.JobSpec) -> bool:

@@ -19,6 +19,8 @@ class PlannedLora:
     path: Path
     strength: float
     text_encoder_strength: float
+    written: int = 0
+    """When its file was last written, in nanoseconds: training programs write one name again and again."""
 
     def strength_in(self, component: str) -> float:
         """How much it counts in a component of a model."""
@@ -52,7 +54,15 @@ def _planned(found: Iterable[tuple[job_service_pb2.Lora, Path]]) -> tuple[Planne
         complete_lora(lora)
         before = strengths.get(path, (0.0, 0.0))
         strengths[path] = (before[0] + lora.strength, before[1] + lora.text_encoder_strength)
-    return tuple(sorted(PlannedLora(path, *both) for path, both in strengths.items() if any(both)))
+    worn = (PlannedLora(path, *both, _written(path)) for path, both in strengths.items() if any(both))
+    return tuple(sorted(worn))
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # loading it says what is wrong, and in better words
 
 
 def _lost(field: str) -> InvalidRequest:

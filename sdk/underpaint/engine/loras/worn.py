@@ -41,18 +41,19 @@ class Loras:
         self._shelf = shelf
         self._user = user
         self._parts = parts
-        self._names: dict[Path, tuple[str, ...]] = {}
+        self._names: dict[Slot, tuple[str, ...]] = {}
 
-    def missing(self, loras: Sequence[PlannedLora]) -> list[Path]:
-        """Files that are not in memory, each once."""
-        paths = dict.fromkeys(lora.path for lora in loras)
-        return [path for path in paths if not self._shelf.has(self._slot(path))]
+    def missing(self, loras: Sequence[PlannedLora]) -> list[PlannedLora]:
+        """Those whose file is not in memory as it was last written, each file once."""
+        files = {self._slot(lora): lora for lora in loras}
+        return [lora for slot, lora in files.items() if not self._shelf.has(slot)]
 
-    def load(self, path: Path) -> LoraNetwork:
+    def load(self, planned: PlannedLora) -> LoraNetwork:
         """A LoRA, from disk if need be. Raises `ModelUnusable` for one that does not fit the model."""
-        lora: LoraNetwork = self._shelf.get(self._slot(path), self._user, lambda: self._from_disk(path))
-        if path not in self._names:
-            self._names[path] = tuple(
+        slot, path = self._slot(planned), planned.path
+        lora: LoraNetwork = self._shelf.get(slot, self._user, lambda: self._from_disk(path))
+        if slot not in self._names:
+            self._names[slot] = tuple(
                 self._fitted(path, component, name, factors)
                 for (component, name), factors in zip(lora.places, lora.factors, strict=True)
             )
@@ -74,7 +75,7 @@ class Loras:
         hooks = []
         try:
             for planned in loras:
-                lora, names = self.load(planned.path), self._names[planned.path]
+                lora, names = self.load(planned), self._names[self._slot(planned)]
                 networks = {part: self._parts.module(part) for part in components}
                 for (component, _), name, factors in zip(lora.places, names, lora.factors, strict=True):
                     strength = planned.strength_in(component)
@@ -115,8 +116,8 @@ class Loras:
         finally:
             _reading_as(before, pace, readers)
 
-    def _slot(self, path: Path) -> Slot:
-        return Slot(str(path), str(self._parts.dtype))
+    def _slot(self, planned: PlannedLora) -> Slot:
+        return Slot(str(planned.path), str(self._parts.dtype), written=planned.written)
 
     def _from_disk(self, path: Path) -> LoraNetwork:
         found = read_lora(path, self._parts.denoiser, SimpleNamespace(**self._parts.denoiser_config))

@@ -41,6 +41,8 @@ class Slot:
     """Of a file that holds several components: which."""
     beside: tuple[str, ...] = field(default=(), compare=False)
     """Further files and folders that it is made from: a tokenizer, a configuration."""
+    written: int = 0
+    """When it was last written, in nanoseconds, for a file that may be written anew under its name."""
 
 
 @dataclass(eq=False)
