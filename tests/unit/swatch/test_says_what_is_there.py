@@ -55,7 +55,7 @@ def strength(family: StableDiffusion15, picture: Picture, prompt: str) -> float:
     return float(task.aside().resolved.inpaint.strength)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["brick", "basket", "leather", "dots"])
+@pytest.mark.parametrize("name", ["brick", "leather", "dots", "wood", "tiles"])
 def test_words_for_what_is_there_go_on_with_it_and_words_for_something_else_do_not(
     family: StableDiffusion15, pictures: dict[str, tuple[str, Picture]], name: str
 ) -> None:
