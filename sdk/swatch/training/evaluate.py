@@ -168,6 +168,9 @@ def _compared(
     said = {
         "words for what is around the hole, taken as such": [_said(m, c) for m, c in plain],
         "its material alone, taken as such": [MATERIALS[m].words[0] for m, _ in plain],
+        "another material without a colour, taken as the same": [
+            MATERIALS[(m + 17) % len(MATERIALS)].words[0] for m, _ in plain
+        ],
         "another material in its colour, taken as the same": [
             _said((m + 17) % len(MATERIALS), c) for m, c in plain
         ],

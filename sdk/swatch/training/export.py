@@ -33,7 +33,7 @@ FILL_GUIDANCE = 2.0
 """What looked best in holes once the picture goes back around them; the judge was asked at this one only."""
 FILL_STRENGTH, WORDLESS_FILL_STRENGTH = 0.9, 0.2
 """With words, scale and direction of what is around stay; without, the pattern itself does. By eye."""
-AGREEMENT = -0.01
+AGREEMENT = -0.03
 """Words that find what is around a hole better than this, against no words, say what is there already."""
 CONTROL_GUIDANCE = 1.5
 """With a drawing: more guidance pulls away from it."""
