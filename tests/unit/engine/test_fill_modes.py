@@ -75,6 +75,17 @@ def test_a_large_hole_shows_no_colour_that_is_not_around_it() -> None:
     assert np.ptp(filled, axis=2).max() < 0.1, "stones are grey"
 
 
+def test_a_pattern_reaches_the_far_edge_of_a_hole_at_the_side() -> None:
+    rows, columns = np.mgrid[:128, :192] // 8
+    checker = np.repeat(((rows + columns) % 2 * 0.8 + 0.1)[..., None], 3, axis=2).astype(np.float32)
+    mask = np.zeros((128, 192), np.float32)
+    mask[:, 88:] = 1.0
+    carried_on = fill_hole(np.where(mask[..., None] > 0.0, np.float32(0.5), checker), mask, "continue", 0)
+    far = carried_on[:, -16:]
+    assert np.minimum(np.abs(far - 0.1), np.abs(far - 0.9)).mean() < 0.05, "fields, and no smear of them"
+    assert far.std() > 0.3
+
+
 @pytest.mark.parametrize("mode", ["border", "continue"])
 def test_surroundings_that_are_not_there_are_grey(mode: str) -> None:
     everything = np.ones((64, 64), np.float32)

@@ -12,6 +12,10 @@ from underpaint.engine.pixels.color import Floats
 from underpaint.errors import PluginFailed
 
 _cv: Any = cv2
+SHIFTS = 4
+"""Rounds of laying pieces into a hole: what one has filled, the next one goes on with."""
+FEW = 0.01
+"""The share of a hole that is painted over instead."""
 
 
 def resized(picture: Floats, width: int, height: int, interpolation: int) -> Floats:
@@ -60,14 +64,25 @@ def shifted(picture: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.
             "OpenCV is here without its module xphoto, which carries a picture on into a hole: some package "
             "has put a smaller OpenCV there. pip install --force-reinstall opencv-contrib-python-headless"
         )
-    lab = _cv.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2Lab)
-    made = np.zeros_like(lab)
-    _cv.xphoto.inpaint(lab, np.where(hole, 0, 255).astype(np.uint8), made, _cv.xphoto.INPAINT_SHIFTMAP)
-    # Every pixel should have come from somewhere; of large holes OpenCV leaves a few that came from nowhere.
-    colors = [picture.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32) for picture in (made, lab)]
-    lost = hole & ~np.isin(colors[0], colors[1][~hole])
+    made = _cv.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2Lab)
+    lost = hole
+    for _ in range(SHIFTS):
+        made, lost = _shifted_once(made, lost)
+        if lost.sum() <= FEW * hole.sum():
+            break
     made = _cv.inpaint(made, lost.astype(np.uint8), 3.0, cv2.INPAINT_TELEA)
     return cast("npt.NDArray[np.uint8]", _cv.cvtColor(made, cv2.COLOR_Lab2RGB))
+
+
+def _shifted_once(
+    lab: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """The picture with pieces in its hole, and where there still are none: too far from what is known."""
+    made = np.zeros_like(lab)
+    _cv.xphoto.inpaint(lab, np.where(hole, 0, 255).astype(np.uint8), made, _cv.xphoto.INPAINT_SHIFTMAP)
+    # Every pixel should have come from somewhere.
+    colors = [picture.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32) for picture in (made, lab)]
+    return made, hole & ~np.isin(colors[0], colors[1][~hole])
 
 
 def island_boxes(inside: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
