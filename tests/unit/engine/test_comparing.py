@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tiny_loras import write_lora
 from tests.unit.engine.stock import Case, Ours
 from underpaint.engine.diffusion.comparing import LEVELS, ComparingTask, gain_of
 from underpaint.engine.diffusion.job import DiffusionTask
 from underpaint.engine.family import Assignment
 from underpaint.engine.pixels import Raster
 from underpaint.types import MASK_FORMAT, StageKind
+from underpaint.worker_v1.worker_service_pb2 import LoraSource
 
 CASE = Case("inpaint", "euler", strength=0.9, steps=5)
 LOWER = 0.4
@@ -98,6 +100,22 @@ def test_what_lies_in_the_hole_and_the_jobs_seed_count_for_nothing(models: Path)
     assert gains[0] == gains[1]
     # Networks look past a cell's edge: what is in the hole colours what is next to it.
     assert np.allclose(gains[0], gains[2], atol=0.2)
+
+
+def test_a_lora_counts_in_what_is_compared(models: Path, tmp_path: Path) -> None:
+    ours = engine(models, "inpaint", 0.0)
+    ink = write_lora(tmp_path / "ink.safetensors", models / "inpaint")
+    gains = []
+    for strength in (0.0, 1.0):
+        given = assignment(0.9, compare=True)
+        given.spec.loras.add(name="ink", strength=strength, text_encoder_strength=0.0)
+        source = LoraSource(name="ink", path=str(ink))
+        task = ours.family.prepare(replace(given, loras=(source,)))
+        while task.aside is None:
+            ours.family.step([task])
+        assert isinstance(task, ComparingTask)
+        gains.append(task.gains)
+    assert not np.allclose(gains[0], gains[1], atol=1e-3)
 
 
 def test_where_nothing_is_known_nothing_is_compared(models: Path) -> None:

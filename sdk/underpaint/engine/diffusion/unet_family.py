@@ -79,7 +79,10 @@ class UNetFamily(LatentFamily):
     def _encode_on(self, job: DiffusionTask) -> None:
         if not isinstance(job, ComparingTask):
             super()._encode_on(job)
-        elif compare_next(job, self._parts, self._conditions):
+            return
+        with self._loras.around((self._parts.denoiser,), job.loras):
+            last = compare_next(job, self._parts, self._conditions)
+        if last:
             job.aside = partial(decided, job, self.prepare)
 
     def _denoise(self, jobs: Sequence[DiffusionTask]) -> None:
