@@ -148,7 +148,8 @@ def filled(studio: Studio, court: Court, count: int) -> Iterator[Figure]:
     changed = studio.mend(elsewhere, chosen[:60], mask, guidance=FILL_GUIDANCE)
     material, _ = court.ask(np.stack([p[HOLE] for p in changed]))
     yield Figure("60 fills with words for another material", _share(material == others))
-    yield from _compared(studio, chosen[:60], labels[rows[:60]], mask)
+    # the threshold was chosen on the first 72
+    yield from _compared(studio, chosen[72:132], labels[rows[72:132]], mask)
     yield Figure("fills: step across the border against inside", border(made), most=1.3)
     hard = studio.mend(words[:60], chosen[:60], mask, guidance=FILL_GUIDANCE, pasted=True)
     yield Figure("the same, pasted without blending", border(hard))
