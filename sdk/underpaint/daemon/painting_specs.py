@@ -59,10 +59,9 @@ def fill_in(spec: JobSpec, operation: str, traits: ModelTraits, family: FamilyDe
 
 def _begin_hole(spec: JobSpec, traits: ModelTraits) -> None:
     """How much changes where nobody said, and with that what the hole begins with."""
-    hole, plain = spec.inpaint, not spec.regions and not spec.controls
-    wordless = plain and not spec.prompt.strip()
+    hole, wordless = spec.inpaint, not (spec.prompt.strip() or spec.regions or spec.controls)
     fitting = (traits.wordless_fill_strength if wordless else 0.0) or traits.fill_strength
-    hole.compare_prompt = plain and hole.fill_mode in ("", CONTINUE)
+    hole.compare_prompt = hole.fill_mode in ("", CONTINUE)
     if hole.fill_mode == CONTINUE:
         hole.strength = fitting if fitting < 1.0 else CONTINUING_STRENGTH
     elif not hole.fill_mode and fitting < 1.0:

@@ -208,12 +208,12 @@ class DeviceLoop:
                 job.previewed(preview)
 
     def _put_aside(self, job: RunningJob, work: Callable[[], Task]) -> None:
-        def done() -> None:
+        def swap() -> None:
             job.task.aside = None
             job.task = work()
 
         job.phase = Phase.PREPARING
-        self._pool.submit(done).add_done_callback(
+        self._pool.submit(swap).add_done_callback(
             lambda done: self._inbox.put(lambda: self._prepared(job, done))
         )
 
